@@ -8,3 +8,5 @@
 //! 3. (durability: RDB and AOF files.)
 //! 4. `cmd`: what each command means.
 //! 5. `server`: sockets, timers and signals; the only floor that names tokio.
+
+pub mod bits;

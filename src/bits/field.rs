@@ -1,0 +1,271 @@
+//! BITFIELD integers: 1 to 64 bits, signed or not, at any bit offset, most significant bit first.
+//!
+//! Every value fits an `i64`: the widest unsigned field is 63 bits, which is why the command has no `u64`.
+
+use super::{Bitmap, View};
+
+/// The type of a field: `i1` to `i64`, `u1` to `u63`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Width {
+    signed: bool,
+    bits: u8,
+}
+
+/// What becomes of a value that does not fit its field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overflow {
+    /// Keep the low bits.
+    #[default]
+    Wrap,
+    /// Keep the nearest value that fits.
+    Sat,
+    /// Store nothing.
+    Fail,
+}
+
+impl Width {
+    /// `i<bits>`: 1 to 64.
+    pub const fn signed(bits: u64) -> Option<Self> {
+        match bits {
+            1..=64 => Some(Self {
+                signed: true,
+                bits: bits as u8,
+            }),
+            _ => None,
+        }
+    }
+
+    /// `u<bits>`: 1 to 63.
+    pub const fn unsigned(bits: u64) -> Option<Self> {
+        match bits {
+            1..=63 => Some(Self {
+                signed: false,
+                bits: bits as u8,
+            }),
+            _ => None,
+        }
+    }
+
+    pub const fn is_signed(self) -> bool {
+        self.signed
+    }
+
+    /// How many bits a field takes.
+    pub const fn bits(self) -> u64 {
+        self.bits as u64
+    }
+
+    /// The smallest value a field holds.
+    pub const fn min(self) -> i64 {
+        if self.signed {
+            i64::MIN >> (64 - self.bits)
+        } else {
+            0
+        }
+    }
+
+    /// The largest value a field holds.
+    pub const fn max(self) -> i64 {
+        if self.signed {
+            i64::MAX >> (64 - self.bits)
+        } else {
+            i64::MAX >> (63 - self.bits)
+        }
+    }
+
+    /// What `SET value` stores; None where it must not be stored.
+    ///
+    /// To an unsigned field a negative value is the huge number with the same 64 bits, so saturating pulls it down to
+    /// the maximum, not up to zero.
+    pub fn fit(self, value: i64, overflow: Overflow) -> Option<i64> {
+        let value = if self.signed {
+            i128::from(value)
+        } else {
+            i128::from(value as u64)
+        };
+        self.hold(value, overflow)
+    }
+
+    /// What `INCRBY by` stores over `old`, a value of this width; None where it must not be stored.
+    pub fn add(self, old: i64, by: i64, overflow: Overflow) -> Option<i64> {
+        self.hold(i128::from(old) + i128::from(by), overflow)
+    }
+
+    fn hold(self, value: i128, overflow: Overflow) -> Option<i64> {
+        let (min, max) = (i128::from(self.min()), i128::from(self.max()));
+        if (min..=max).contains(&value) {
+            return Some(value as i64);
+        }
+        match overflow {
+            Overflow::Wrap => Some(self.decode(value as u64)),
+            Overflow::Sat => Some(value.clamp(min, max) as i64),
+            Overflow::Fail => None,
+        }
+    }
+
+    /// The value whose low bits are the field; what is above them is ignored.
+    const fn decode(self, raw: u64) -> i64 {
+        let shifted = raw << (64 - self.bits);
+        if self.signed {
+            (shifted as i64) >> (64 - self.bits)
+        } else {
+            (shifted >> (64 - self.bits)) as i64
+        }
+    }
+}
+
+/// The field at bit `at`; bits past the end of the string read as zero.
+pub fn get(view: View<'_>, at: u64, width: Width) -> i64 {
+    let (window, shift) = load(at, width, |from, bytes| view.read(from, bytes));
+    width.decode((window >> shift) as u64)
+}
+
+/// Stores the low bits of `value` at bit `at`, growing the string to hold them, and changes no other bit.
+pub fn set(bitmap: &mut Bitmap, at: u64, width: Width, value: i64) {
+    let (window, shift) = load(at, width, |from, bytes| bitmap.read(from, bytes));
+    let (bytes, len) = stored(window, shift, at, width, value);
+    bitmap.write(at / 8, &bytes[..len]);
+}
+
+/// [`set`] on a slice. Panics where the field does not lie inside: a slice does not grow.
+pub fn set_flat(slice: &mut [u8], at: u64, width: Width, value: i64) {
+    let (window, shift) = load(at, width, |from, bytes| View::Flat(slice).read(from, bytes));
+    let (bytes, len) = stored(window, shift, at, width, value);
+    let from = usize::try_from(at / 8).expect("a field inside a slice");
+    slice[from..from + len].copy_from_slice(&bytes[..len]);
+}
+
+/// A field and its neighbours span at most 9 bytes (7 bits, then 64); a window of 16 holds any field whole.
+const WINDOW: usize = 16;
+
+/// The window that starts at the field's first byte, and how far the field's last bit is from the window's last.
+fn load(at: u64, width: Width, read: impl FnOnce(u64, &mut [u8])) -> (u128, u64) {
+    let mut bytes = [0; WINDOW];
+    read(at / 8, &mut bytes[..span_bytes(at, width)]);
+    (
+        u128::from_be_bytes(bytes),
+        WINDOW as u64 * 8 - at % 8 - width.bits(),
+    )
+}
+
+/// The window with the field replaced, and how many of its bytes the field touches.
+fn stored(window: u128, shift: u64, at: u64, width: Width, value: i64) -> ([u8; WINDOW], usize) {
+    let mask = (u128::MAX >> (WINDOW as u64 * 8 - width.bits())) << shift;
+    let field = (u128::from(value as u64) << shift) & mask;
+    (
+        ((window & !mask) | field).to_be_bytes(),
+        span_bytes(at, width),
+    )
+}
+
+fn span_bytes(at: u64, width: Width) -> usize {
+    (at % 8 + width.bits()).div_ceil(8) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bits::oracle;
+
+    const U8: Width = Width::unsigned(8).unwrap();
+    const I8: Width = Width::signed(8).unwrap();
+
+    fn every_width() -> impl Iterator<Item = Width> {
+        (1..=64)
+            .filter_map(Width::signed)
+            .chain((1..=63).filter_map(Width::unsigned))
+    }
+
+    #[test]
+    fn only_the_widths_of_the_command_exist() {
+        assert!(Width::signed(0).is_none() && Width::signed(65).is_none());
+        assert!(Width::unsigned(0).is_none() && Width::unsigned(64).is_none());
+        let ends = |width: Option<Width>| width.map(|width| (width.min(), width.max()));
+        assert_eq!(ends(Width::signed(64)), Some((i64::MIN, i64::MAX)));
+        assert_eq!(ends(Width::signed(1)), Some((-1, 0)));
+        assert_eq!(ends(Width::unsigned(63)), Some((0, i64::MAX)));
+        assert_eq!(ends(Width::unsigned(1)), Some((0, 1)));
+    }
+
+    #[test]
+    fn values_that_do_not_fit_follow_the_overflow_rule() {
+        use Overflow::{Fail, Sat, Wrap};
+        let set = |width: Width, value| [Wrap, Sat, Fail].map(|rule| width.fit(value, rule));
+        assert_eq!(set(U8, -1), [Some(255), Some(255), None]);
+        assert_eq!(set(I8, 300), [Some(44), Some(127), None]);
+        assert_eq!(set(I8, -129), [Some(127), Some(-128), None]);
+        assert_eq!(set(I8, -128), [Some(-128); 3]);
+        let add = |width: Width, old, by| [Wrap, Sat, Fail].map(|rule| width.add(old, by, rule));
+        assert_eq!(add(U8, 100, 257), [Some(101), Some(255), None]);
+        assert_eq!(add(U8, 255, -256), [Some(255), Some(0), None]);
+        assert_eq!(add(I8, 100, 257), [Some(101), Some(127), None]);
+        assert_eq!(add(I8, -100, -255), [Some(-99), Some(-128), None]);
+        let i64s = Width::signed(64).unwrap();
+        assert_eq!(
+            add(i64s, i64::MAX, 1),
+            [Some(i64::MIN), Some(i64::MAX), None]
+        );
+        assert_eq!(
+            add(i64s, i64::MIN, -1),
+            [Some(i64::MAX), Some(i64::MIN), None]
+        );
+    }
+
+    #[test]
+    fn every_width_at_every_offset_reads_back_and_leaves_its_neighbours() {
+        let noise = oracle::noise(32);
+        for width in every_width() {
+            for at in 0..100 {
+                for value in [0, 1, -1, width.min(), width.max(), 0x5a5a_5a5a_5a5a_5a5a] {
+                    let mut bytes = noise.clone();
+                    set_flat(&mut bytes, at, width, value);
+                    assert_eq!(
+                        get(View::Flat(&bytes), at, width),
+                        width.decode(value as u64),
+                        "{width:?} at {at}"
+                    );
+                    let (before, after) = (oracle::bits(&noise), oracle::bits(&bytes));
+                    let field = at as usize..(at + width.bits()) as usize;
+                    assert_eq!(
+                        before[..field.start],
+                        after[..field.start],
+                        "{width:?} at {at}"
+                    );
+                    assert_eq!(before[field.end..], after[field.end..], "{width:?} at {at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn fields_across_chunk_edges_agree_with_flat_ones() {
+        let edge = 65_536;
+        for width in every_width() {
+            for at in edge - 70..edge + 3 {
+                let mut bitmap = Bitmap::from_bytes(&oracle::noise(8300));
+                let mut bytes = oracle::noise(8300);
+                set(&mut bitmap, at, width, width.max());
+                set_flat(&mut bytes, at, width, width.max());
+                assert_eq!(
+                    View::Chunked(&bitmap),
+                    View::Flat(&bytes),
+                    "{width:?} at {at}"
+                );
+                assert_eq!(get(View::Chunked(&bitmap), at, width), width.max());
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_past_the_end_reads_zero_and_a_stored_one_grows_the_string_to_its_last_byte() {
+        let mut bitmap = Bitmap::new();
+        assert_eq!(get(View::Chunked(&bitmap), 1000, I8), 0);
+        set(&mut bitmap, 1001, I8, 0);
+        assert_eq!(bitmap.len(), 127);
+        set(&mut bitmap, 7, Width::unsigned(5).unwrap(), 23);
+        assert_eq!(bitmap.len(), 127);
+        let mut head = [0; 2];
+        bitmap.read(0, &mut head);
+        assert_eq!(head, [0x01, 0x70]);
+    }
+}

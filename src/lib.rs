@@ -10,3 +10,4 @@
 //! 5. `server`: sockets, timers and signals; the only floor that names tokio.
 
 pub mod bits;
+pub mod resp;

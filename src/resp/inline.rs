@@ -1,0 +1,205 @@
+//! Requests typed by hand: one line, words apart by spaces, quotes where a word holds spaces or bytes.
+//!
+//! ```text
+//! SET greeting "two words\r\n\x00"     escapes: \n \r \t \b \a \xHH, any other character stands for itself
+//! SET greeting 'it\'s'                 no escape but \'
+//! ```
+//!
+//! A quote may open in the middle of a word, but where it closes the word must end.
+
+use super::{error::ProtocolError, request::Span};
+
+/// Cuts `line` into words: their bytes, unescaped, go to the end of `bytes` and their places to `spans`. A line of
+/// spaces has no words. A NUL ends the line, as it does where Redis splits one.
+pub(super) fn split(
+    line: &[u8],
+    bytes: &mut Vec<u8>,
+    spans: &mut Vec<Span>,
+) -> Result<(), ProtocolError> {
+    let end = line
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(line.len());
+    let mut rest = &line[..end];
+    loop {
+        let blanks = rest.iter().take_while(|&&byte| is_space(byte)).count();
+        rest = &rest[blanks..];
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let start = bytes.len();
+        rest = word(rest, bytes)?;
+        spans.push(Span {
+            start,
+            len: bytes.len() - start,
+        });
+    }
+}
+
+/// Takes one word from the front of `rest` and returns what follows it.
+fn word<'a>(mut rest: &'a [u8], bytes: &mut Vec<u8>) -> Result<&'a [u8], ProtocolError> {
+    loop {
+        match rest {
+            // Fewer separators than blanks between words: \v and \f are skipped before a word and kept inside one.
+            [] | [b' ' | b'\n' | b'\r' | b'\t', ..] => return Ok(rest),
+            [quote @ (b'"' | b'\''), quoted @ ..] => {
+                let rest = if *quote == b'"' {
+                    double_quoted(quoted, bytes)?
+                } else {
+                    single_quoted(quoted, bytes)?
+                };
+                return match rest {
+                    [next, ..] if !is_space(*next) => Err(ProtocolError::UnbalancedQuotes),
+                    _ => Ok(rest),
+                };
+            }
+            [byte, tail @ ..] => {
+                bytes.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+}
+
+fn double_quoted<'a>(mut rest: &'a [u8], bytes: &mut Vec<u8>) -> Result<&'a [u8], ProtocolError> {
+    loop {
+        let byte;
+        (byte, rest) = match rest {
+            [] => return Err(ProtocolError::UnbalancedQuotes),
+            [b'"', tail @ ..] => return Ok(tail),
+            [b'\\', b'x', high, low, tail @ ..]
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                (nibble(*high) << 4 | nibble(*low), tail)
+            }
+            [b'\\', escaped, tail @ ..] => {
+                let byte = match escaped {
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    b'b' => 0x08,
+                    b'a' => 0x07,
+                    other => *other,
+                };
+                (byte, tail)
+            }
+            [byte, tail @ ..] => (*byte, tail),
+        };
+        bytes.push(byte);
+    }
+}
+
+fn single_quoted<'a>(mut rest: &'a [u8], bytes: &mut Vec<u8>) -> Result<&'a [u8], ProtocolError> {
+    loop {
+        let byte;
+        (byte, rest) = match rest {
+            [] => return Err(ProtocolError::UnbalancedQuotes),
+            [b'\'', tail @ ..] => return Ok(tail),
+            [b'\\', b'\'', tail @ ..] => (b'\'', tail),
+            [byte, tail @ ..] => (*byte, tail),
+        };
+        bytes.push(byte);
+    }
+}
+
+/// What C's `isspace` says in the C locale.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+/// The value of a hexadecimal digit.
+fn nibble(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | 0x20) - b'a' + 10,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &[u8]) -> Result<Vec<Vec<u8>>, ProtocolError> {
+        let (mut bytes, mut spans) = (Vec::new(), Vec::new());
+        split(line, &mut bytes, &mut spans)?;
+        Ok(spans
+            .iter()
+            .map(|span| bytes[span.start..span.start + span.len].to_vec())
+            .collect())
+    }
+
+    /// Each line was sent to Redis 8.2.3; the words are those its ECHO answered.
+    #[test]
+    fn lines_split_as_redis_splits_them() {
+        let lines: &[(&[u8], &[&[u8]])] = &[
+            (b"", &[]),
+            (b" \t ", &[]),
+            (b"PING", &[b"PING"]),
+            (b"   ECHO   x  ", &[b"ECHO", b"x"]),
+            (b"\tECHO\tx\t", &[b"ECHO", b"x"]),
+            (b"ECHO \x0bx\x0c", &[b"ECHO", b"x\x0c"]),
+            (b"ECHO a\rb", &[b"ECHO", b"a", b"b"]),
+            (b"PING\r", &[b"PING"]),
+            (b"ECHO \"a b\"", &[b"ECHO", b"a b"]),
+            (
+                b"ECHO \"a\\x41\\n\\r\\t\\b\\a\\q\\\"z\"",
+                &[b"ECHO", b"aA\n\r\t\x08\x07q\"z"],
+            ),
+            (b"ECHO \"\\xFf\\xAb\"", &[b"ECHO", b"\xff\xab"]),
+            (b"ECHO \"\\xzz\"", &[b"ECHO", b"xzz"]),
+            (b"ECHO \"\\x4\"", &[b"ECHO", b"x4"]),
+            (b"ECHO \"\\x4g\"", &[b"ECHO", b"x4g"]),
+            (b"ECHO \"a\\\\\"", &[b"ECHO", b"a\\"]),
+            (b"ECHO 'it\\'s'", &[b"ECHO", b"it's"]),
+            (b"ECHO 'a\\n'", &[b"ECHO", b"a\\n"]),
+            (b"ECHO a\"b c\"", &[b"ECHO", b"ab c"]),
+            (b"ECHO a'b c'", &[b"ECHO", b"ab c"]),
+            (b"ECHO \"\"", &[b"ECHO", b""]),
+            (b"\"\"", &[b""]),
+            (b"\"PING\"", &[b"PING"]),
+            (b"ECHO \\x41", &[b"ECHO", b"\\x41"]),
+            (b"ECHO \xff", &[b"ECHO", b"\xff"]),
+        ];
+        for (line, expected) in lines {
+            assert_eq!(
+                words(line).as_deref(),
+                Ok(&*expected.iter().map(|w| w.to_vec()).collect::<Vec<_>>()),
+                "{}",
+                line.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn quotes_that_do_not_close_at_a_words_end_are_refused_as_redis_refuses_them() {
+        let lines: &[&[u8]] = &[
+            b"ECHO \"a",
+            b"ECHO \"a\"b",
+            b"ECHO 'a",
+            b"ECHO 'a'b",
+            b"ECHO a\"b\"c",
+            b"ECHO \"\\",
+            b"ECHO 'a\\\\'",
+            b"\"",
+            b"'",
+            b"\"a\"\"b\"",
+        ];
+        for line in lines {
+            assert_eq!(
+                words(line),
+                Err(ProtocolError::UnbalancedQuotes),
+                "{}",
+                line.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn a_nul_ends_the_line() {
+        assert_eq!(words(b"PING\0 more"), Ok(vec![b"PING".to_vec()]));
+        assert_eq!(
+            words(b"ECHO \"a\0b\""),
+            Err(ProtocolError::UnbalancedQuotes)
+        );
+    }
+}

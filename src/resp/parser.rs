@@ -1,0 +1,311 @@
+//! The bytes of a connection, cut into requests.
+//!
+//! ```text
+//! *3\r\n                  how many words follow
+//! $6\r\nSETBIT\r\n        each: its length, its bytes
+//! $1\r\nk\r\n
+//! $1\r\n7\r\n
+//! ```
+//!
+//! What does not start with `*` is an inline request: one line of words (see [`super::inline`]).
+//!
+//! # Everything is looked at once
+//!
+//! [`Parser::next`] may be called after every byte that arrives. It remembers the words it has cut, the length it waits
+//! for, and how much of an unfinished line holds no end, so the work is in proportion to the bytes that came, however
+//! they came. A long argument's bytes are never looked at. What a buffer means does not depend on how it was split.
+//!
+//! # As lenient as Redis, as strict as Redis
+//!
+//! The byte after a line's `\r` and the two after an argument are skipped unread. Numbers are strict: no sign but `-`, no
+//! leading zero, no space. `*0`, `*-1` and empty lines are nothing at all, not an error.
+
+use super::{
+    error::ProtocolError,
+    inline,
+    request::{Request, Span},
+};
+
+/// What a request may cost before it is refused.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest argument, in bytes (`proto-max-bulk-len`).
+    pub max_bulk: u64,
+    /// The longest inline request, and the longest `*` or `$` line, in bytes.
+    pub max_inline: usize,
+    /// The most words.
+    pub max_multibulk: i64,
+    /// Whether the client has said who it is, or need not. One that has not may send ten words of 16 KiB.
+    pub authenticated: bool,
+}
+
+impl Limits {
+    const UNAUTHENTICATED_WORDS: i64 = 10;
+    const UNAUTHENTICATED_BULK: i64 = 16 * 1024;
+}
+
+impl Default for Limits {
+    /// Redis's defaults, for a client that need not authenticate.
+    fn default() -> Self {
+        Self {
+            max_bulk: 512 << 20,
+            max_inline: 64 << 10,
+            max_multibulk: i32::MAX.into(),
+            authenticated: true,
+        }
+    }
+}
+
+/// Where one connection's parsing stands. Positions are counted from the start of the caller's buffer, except those in
+/// `spans`, which are counted from the start of the request so that releasing what is before it moves none of them.
+#[derive(Default)]
+pub struct Parser {
+    /// Start of the request under way.
+    begin: usize,
+    /// Next byte to look at.
+    at: usize,
+    /// Bytes from `at` already searched for the end of the line.
+    searched: usize,
+    /// Words the request still lacks; 0 between requests.
+    missing: usize,
+    /// Length of the argument at `at`, once its `$` line has been read.
+    bulk: Option<usize>,
+    /// The words so far.
+    spans: Vec<Span>,
+    /// The bytes of an inline request, unescaped.
+    unescaped: Vec<u8>,
+}
+
+impl Parser {
+    /// A parser at the start of a connection.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next whole request in `buf`, or `None` when it has not all arrived.
+    ///
+    /// `buf` starts at the first byte not yet released and may have grown since the last call. After an error the
+    /// connection has no meaning left, and neither has the parser.
+    #[inline]
+    pub fn next<'b>(
+        &'b mut self,
+        buf: &'b [u8],
+        limits: &Limits,
+    ) -> Result<Option<Request<'b>>, ProtocolError> {
+        loop {
+            if self.missing == 0 {
+                self.begin = self.at;
+                self.spans.clear();
+                match buf.get(self.at) {
+                    None => return Ok(None),
+                    Some(b'*') => match self.count(buf, limits)? {
+                        None => return Ok(None),
+                        Some(words) => {
+                            self.missing = words;
+                            continue; // `*0` is nothing
+                        }
+                    },
+                    Some(_) => {
+                        if !self.inline(buf, limits)? {
+                            return Ok(None);
+                        }
+                        if self.spans.is_empty() {
+                            continue;
+                        }
+                        return Ok(Some(Request::new(&self.unescaped, &self.spans)));
+                    }
+                }
+            }
+            if !self.words(buf, limits)? {
+                return Ok(None);
+            }
+            return Ok(Some(Request::new(&buf[self.begin..], &self.spans)));
+        }
+    }
+
+    /// How many bytes of the buffer are done with: those of every request handed out. The caller drops that many from the
+    /// front of its buffer before it calls [`Parser::next`] again.
+    pub fn release(&mut self) -> usize {
+        let done = if self.missing == 0 {
+            self.at
+        } else {
+            self.begin
+        };
+        self.at -= done;
+        self.begin = 0;
+        done
+    }
+
+    /// How many more bytes than `have` (the length of the buffer) the argument under way needs, 0 when that is not known.
+    pub fn lacks(&self, have: usize) -> usize {
+        self.bulk
+            .map_or(0, |len| (self.at + len + 2).saturating_sub(have))
+    }
+
+    /// Bytes allocated here, besides the caller's buffer.
+    pub fn heap_bytes(&self) -> usize {
+        self.spans.capacity() * size_of::<Span>() + self.unescaped.capacity()
+    }
+
+    /// Gives back what a large request left behind. For between requests: a half-read one keeps its words.
+    pub fn shrink(&mut self) {
+        if self.missing == 0 {
+            self.spans = Vec::new();
+            self.unescaped = Vec::new();
+        }
+    }
+
+    /// Reads a `*` line: how many words follow.
+    #[inline]
+    fn count(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, ProtocolError> {
+        if let [_, digit @ b'1'..=b'9', b'\r', _, ..] = buf[self.at..] {
+            self.at += 4;
+            self.searched = 0;
+            return Ok(Some(usize::from(digit - b'0')));
+        }
+        let Some(digits) = self.line(buf, limits, ProtocolError::CountTooLong)? else {
+            return Ok(None);
+        };
+        let count = integer(digits)
+            .filter(|&n| n <= limits.max_multibulk)
+            .ok_or(ProtocolError::InvalidCount)?;
+        if count > Limits::UNAUTHENTICATED_WORDS && !limits.authenticated {
+            return Err(ProtocolError::UnauthenticatedCount);
+        }
+        // No room is taken for the words until they come.
+        Ok(Some(usize::try_from(count).unwrap_or(0)))
+    }
+
+    /// Cuts the words that are there; true when that is all of them.
+    #[inline]
+    fn words(&mut self, buf: &[u8], limits: &Limits) -> Result<bool, ProtocolError> {
+        while self.missing > 0 {
+            let len = match self.bulk {
+                Some(len) => len,
+                None => match self.bulk_length(buf, limits)? {
+                    Some(len) => len,
+                    None => return Ok(false),
+                },
+            };
+            if buf.len() - self.at < len + 2 {
+                self.bulk = Some(len);
+                return Ok(false);
+            }
+            self.bulk = None;
+            self.spans.push(Span {
+                start: self.at - self.begin,
+                len,
+            });
+            self.at += len + 2;
+            self.missing -= 1;
+        }
+        Ok(true)
+    }
+
+    /// Reads a `$` line: how long the next word is.
+    #[inline]
+    fn bulk_length(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<usize>, ProtocolError> {
+        match buf[self.at..] {
+            [b'$', digit @ b'0'..=b'9', b'\r', _, ..]
+                if u64::from(digit - b'0') <= limits.max_bulk =>
+            {
+                self.at += 4;
+                self.searched = 0;
+                return Ok(Some(usize::from(digit - b'0')));
+            }
+            _ => {}
+        }
+        let kind = buf.get(self.at).copied();
+        let Some(digits) = self.line(buf, limits, ProtocolError::BulkLengthTooLong)? else {
+            return Ok(None);
+        };
+        if let Some(kind) = kind
+            && kind != b'$'
+        {
+            return Err(ProtocolError::ExpectedBulk(kind));
+        }
+        let len = integer(digits)
+            .filter(|&n| u64::try_from(n).is_ok_and(|n| n <= limits.max_bulk))
+            .ok_or(ProtocolError::InvalidBulkLength)?;
+        if len > Limits::UNAUTHENTICATED_BULK && !limits.authenticated {
+            return Err(ProtocolError::UnauthenticatedBulkLength);
+        }
+        // The two bytes after the word are added to this length below, and must not overflow.
+        usize::try_from(len)
+            .ok()
+            .filter(|&len| len <= usize::MAX / 2)
+            .map(Some)
+            .ok_or(ProtocolError::InvalidBulkLength)
+    }
+
+    /// Takes the `*` or `$` line at `at`: what is between its first byte and its `\r`. `None` until the byte after the
+    /// `\r` is there too.
+    fn line<'b>(
+        &mut self,
+        buf: &'b [u8],
+        limits: &Limits,
+        too_long: ProtocolError,
+    ) -> Result<Option<&'b [u8]>, ProtocolError> {
+        let line = &buf[self.at..];
+        let end = self.searched + find(b'\r', &line[self.searched..]);
+        if end > limits.max_inline {
+            return Err(too_long);
+        }
+        if end + 2 > line.len() {
+            self.searched = end;
+            return Ok(None);
+        }
+        self.searched = 0;
+        self.at += end + 2;
+        Ok(Some(line.get(1..end).unwrap_or_default()))
+    }
+
+    /// Takes an inline request, leaving its words in `spans` and `unescaped`; false when its line has not ended.
+    fn inline(&mut self, buf: &[u8], limits: &Limits) -> Result<bool, ProtocolError> {
+        let line = &buf[self.at..];
+        let end = self.searched + find(b'\n', &line[self.searched..]);
+        if end > limits.max_inline {
+            return Err(ProtocolError::InlineTooLong);
+        }
+        if end == line.len() {
+            self.searched = end;
+            return Ok(false);
+        }
+        self.searched = 0;
+        self.at += end + 1;
+        self.unescaped.clear();
+        inline::split(&line[..end], &mut self.unescaped, &mut self.spans)?;
+        Ok(true)
+    }
+}
+
+/// Where `byte` first stands in `bytes`; their length when it does not.
+fn find(byte: u8, bytes: &[u8]) -> usize {
+    bytes.iter().position(|&b| b == byte).unwrap_or(bytes.len())
+}
+
+/// A decimal integer as Redis reads one on the wire: an optional `-`, no leading zero, nothing else.
+fn integer(digits: &[u8]) -> Option<i64> {
+    let (negative, magnitude) = match digits {
+        [b'-', rest @ ..] => (true, rest),
+        _ => (false, digits),
+    };
+    match magnitude {
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] => {}
+        _ => return None,
+    }
+    magnitude.iter().try_fold(0i64, |value, &byte| {
+        let digit = byte.is_ascii_digit().then(|| i64::from(byte - b'0'))?;
+        let value = value.checked_mul(10)?;
+        if negative {
+            value.checked_sub(digit)
+        } else {
+            value.checked_add(digit)
+        }
+    })
+}
+
+#[cfg(test)]
+#[path = "parser_tests.rs"]
+mod tests;

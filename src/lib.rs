@@ -2,12 +2,15 @@
 //!
 //! Each floor below imports itself and the floors above it in this list, never one below:
 //!
-//! 0. `config`, `stats`: every setting, every counter.
+//! 0. `config`, `stats`, `glob`: every setting, every counter; the patterns of KEYS, SCAN and CONFIG GET.
 //! 1. `bits`, `resp`: the bit engine; the wire. Neither knows the other.
 //! 2. `store`: keys and values, with no input or output.
 //! 3. (durability: RDB and AOF files.)
 //! 4. `cmd`: what each command means.
 //! 5. `server`: sockets, timers and signals; the only floor that names tokio.
+
+pub mod config;
+pub mod glob;
 
 pub mod bits;
 pub mod resp;

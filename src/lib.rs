@@ -11,6 +11,7 @@
 
 pub mod config;
 pub mod glob;
+pub mod stats;
 
 pub mod bits;
 pub mod resp;

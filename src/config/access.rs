@@ -285,6 +285,11 @@ impl Config {
 
     // The process.
 
+    /// Threads that serve connections, 1 to 128; 1, the default, leaves the number to the cores there are.
+    pub fn io_threads(&self) -> usize {
+        self.number(at!("io-threads")) as usize
+    }
+
     pub fn loglevel(&self) -> LogLevel {
         LogLevel::from_number(self.number(at!("loglevel")))
     }

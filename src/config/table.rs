@@ -189,7 +189,7 @@ pub(super) static TABLE: &[Setting] = &[
     row("hll-sparse-max-bytes",                  "",                               size(0),                                  "3000",                    Live,    Idle),
     row("hz",                                    "",                               Kind::Clamped(0..=I32, 1..=500),          "10",                      Live,    Honoured),
     row("ignore-warnings",                       "",                               Kind::Text(any),                          "",                        Live,    Idle),
-    row("io-threads",                            "",                               int(1, 128),                              "1",                       Fixed,   Idle),
+    row("io-threads",                            "",                               int(1, 128),                              "1",                       Fixed,   Honoured),
     row("jemalloc-bg-thread",                    "",                               YESNO,                                    "yes",                     Live,    Idle),
     row("kernels",                               "",                               Kind::Text(any),                          "auto",                    Fixed,   Honoured),
     row("key-load-delay",                        "",                               int(-I32 - 1, I32),                       "0",                       Live,    Idle).hidden(),

@@ -15,3 +15,7 @@ pub mod stats;
 
 pub mod bits;
 pub mod resp;
+
+pub mod store;
+
+pub mod cmd;

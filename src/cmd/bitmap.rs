@@ -1,0 +1,188 @@
+//! The bitmap commands: SETBIT, GETBIT, BITCOUNT, BITPOS, BITOP.
+//!
+//! Each handler reads its arguments to the end, then looks at keys, then replies. The bits themselves are
+//! `crate::bits`; nothing here shifts or masks.
+
+use super::{Args, CmdError, CmdResult, Context};
+use crate::bits::span::{Span, Unit};
+use crate::bits::{self, Op, View};
+use crate::resp::Reply;
+use crate::store::Value;
+use crate::store::value::parse_i64;
+
+/// Reads a bit offset. Limited by `proto-max-bulk-len` even where the command only reads.
+fn take_offset(cx: &Context<'_>, args: &mut Args<'_>) -> Result<u64, CmdError> {
+    let offset = parse_i64(args.take()?)
+        .and_then(|offset| u64::try_from(offset).ok())
+        .ok_or(CmdError::BitOffset)?;
+    if offset / 8 >= cx.world.config.proto_max_bulk_len() {
+        Err(CmdError::BitOffset)
+    } else {
+        Ok(offset)
+    }
+}
+
+/// Reads `BYTE` or `BIT`.
+fn take_unit(args: &mut Args<'_>) -> Result<Unit, CmdError> {
+    if args.take_word("BIT") {
+        Ok(Unit::Bit)
+    } else if args.take_word("BYTE") {
+        Ok(Unit::Byte)
+    } else {
+        Err(CmdError::Syntax)
+    }
+}
+
+/// `SETBIT key offset value`: sets one bit, and replies what it was.
+///
+/// A string too short to hold the bit grows, also for a 0. Setting a bit to what it already is, inside the string, is
+/// no change; the encoding becomes raw all the same.
+pub(super) fn setbit(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    let key = args.take()?;
+    let offset = take_offset(cx, &mut args)?;
+    let on = match parse_i64(args.take()?) {
+        Some(0) => false,
+        Some(1) => true,
+        _ => return Err(CmdError::BitValue),
+    };
+
+    let (mut entry, created) = cx.edit_or_create(key);
+    let grows = created || offset / 8 >= entry.view().len();
+    let was = entry.set_bit(offset, on);
+    if grows || was != on {
+        cx.changed("setbit", key);
+    }
+    Ok(Reply::Integer(was.into()))
+}
+
+/// `GETBIT key offset`: one bit; 0 past the end and for a missing key.
+pub(super) fn getbit(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    let key = args.take()?;
+    let offset = take_offset(cx, &mut args)?;
+    let bit = cx.view(key).is_some_and(|bytes| bytes.get(offset));
+    Ok(Reply::Integer(bit.into()))
+}
+
+/// `BITCOUNT key [start end [BYTE | BIT]]`: how many bits are one.
+///
+/// Both ends are included, and count back from the end of the string when negative; ends outside the string are pulled
+/// to its edge. Arguments are judged before the key, so a bad range is reported even for a missing key.
+pub(super) fn bitcount(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    let key = args.take()?;
+    // A lone start, or anything after the unit, is judged before the numbers are.
+    if !matches!(args.len(), 0 | 2 | 3) {
+        return Err(CmdError::Syntax);
+    }
+    let span = match args.is_empty() {
+        true => None,
+        false => {
+            let (start, end) = (args.take_i64()?, args.take_i64()?);
+            let unit = if args.is_empty() {
+                Unit::Byte
+            } else {
+                take_unit(&mut args)?
+            };
+            Some(Span { start, end, unit })
+        }
+    };
+
+    let count = cx.view(key).map_or(0, |bytes| match span {
+        None => bytes.ones(),
+        Some(span) => bytes.count(span.resolve(bytes.len())),
+    });
+    Ok(Reply::Integer(count as i64))
+}
+
+/// `BITPOS key bit [start [end [BYTE | BIT]]]`: where the first such bit is, -1 if there is none.
+///
+/// Looking for a 0 without naming an end, the string is thought to go on in zeros for ever: a string of ones answers
+/// its length in bits. A missing key is zeros too; an empty range has nothing in it.
+pub(super) fn bitpos(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    let key = args.take()?;
+    let bit = match args.take_i64()? {
+        0 => false,
+        1 => true,
+        _ => return Err(CmdError::BitArgument),
+    };
+    if args.len() > 3 {
+        return Err(CmdError::Syntax);
+    }
+    let start = if args.is_empty() { 0 } else { args.take_i64()? };
+    let ends = !args.is_empty();
+    // The unit is judged before the end that stands in front of it.
+    let unit = match args.rest().nth(1) {
+        Some(_) => {
+            let mut unit = args;
+            unit.take()?;
+            take_unit(&mut unit)?
+        }
+        None => Unit::Byte,
+    };
+    let end = if ends { args.take_i64()? } else { -1 };
+
+    let Some(bytes) = cx.view(key) else {
+        return Ok(Reply::Integer(if bit { -1 } else { 0 }));
+    };
+    let range = Span { start, end, unit }.resolve_for_search(bytes.len());
+    if range.is_empty() {
+        return Ok(Reply::Integer(-1));
+    }
+    let found = match bytes.find(bit, range) {
+        Some(at) => at as i64,
+        None if !bit && !ends => bytes.len() as i64 * 8,
+        None => -1,
+    };
+    Ok(Reply::Integer(found))
+}
+
+/// `BITOP <AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE> destkey key [key ...]`: combines strings bit by bit into
+/// `destkey`, and replies the length of the result in bytes.
+///
+/// The result is as long as the longest source; shorter and missing sources are zero filled. If all are empty, the
+/// destination is deleted. Otherwise it is overwritten, its expiry gone.
+pub(super) fn bitop(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    const OPS: [(&str, Op); 8] = [
+        ("AND", Op::And),
+        ("OR", Op::Or),
+        ("XOR", Op::Xor),
+        ("NOT", Op::Not),
+        ("DIFF", Op::Diff),
+        ("DIFF1", Op::Diff1),
+        ("ANDOR", Op::AndOr),
+        ("ONE", Op::One),
+    ];
+    let &(name, op) = OPS
+        .iter()
+        .find(|(name, _)| args.take_word(name))
+        .ok_or(CmdError::Syntax)?;
+    let dest = args.take()?;
+    match (op, args.len()) {
+        (Op::Not, 2..) => {
+            return Err(CmdError::other(
+                "ERR BITOP NOT must be called with a single source key.",
+            ));
+        }
+        (Op::Diff | Op::Diff1 | Op::AndOr, 1) => {
+            return Err(CmdError::other(format!(
+                "ERR BITOP {name} must be called with at least two source keys."
+            )));
+        }
+        _ => {}
+    }
+
+    let result = {
+        let sources: Vec<View<'_>> = args
+            .rest()
+            .map(|key| cx.view(key).unwrap_or(View::Flat(&[])))
+            .collect();
+        bits::combine(op, &sources)
+    };
+    let len = result.len();
+    if len > 0 {
+        cx.put(dest, Value::from(result), None);
+        cx.changed("set", dest);
+    } else if cx.remove(dest).is_some() {
+        cx.changed("del", dest);
+    }
+    Ok(Reply::Integer(len as i64))
+}

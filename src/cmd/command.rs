@@ -1,0 +1,230 @@
+//! What a row of the command table says, and what follows from it: arity, locking, COMMAND INFO.
+
+use bitflags::bitflags;
+
+use super::{Args, CmdResult, Context};
+use crate::resp::Request;
+use crate::store::Access;
+
+/// A command's body: arguments in, reply out. It runs with its row's keys locked and must not wait for anything.
+pub type Handler = fn(&mut Context<'_>, Args<'_>) -> CmdResult;
+
+/// One command, or one subcommand of a container such as CLIENT.
+pub struct Command {
+    /// Lower case; `container|subcommand` for a subcommand.
+    pub name: &'static str,
+    /// As COMMAND INFO counts: the name is one, negative means "at least".
+    pub arity: i8,
+    pub flags: Flags,
+    /// Where its keys are, with what is done to each.
+    pub keys: &'static [KeySpec],
+    /// What is locked while it runs.
+    pub scope: Scope,
+    /// Categories besides those that follow from the flags.
+    pub categories: Categories,
+    /// Hints for clients and proxies, as COMMAND INFO lists them.
+    pub tips: &'static [&'static str],
+    pub subcommands: &'static [Command],
+    pub run: Handler,
+}
+
+/// What is locked while a command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The keys its specs name.
+    Keys,
+    /// Nothing: it touches no key.
+    Nothing,
+    /// Every key of every database.
+    Everything(Access),
+    /// Nothing by itself, as the handler locks what it needs when it knows ([`Context::lock_everything`], or shard by
+    /// shard in a scan). Inside a transaction, every key.
+    Walk(Access),
+}
+
+bitflags! {
+    /// COMMAND INFO's flags, in the order Redis prints them.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Flags: u32 {
+        const WRITE = 1;
+        const READONLY = 1 << 1;
+        const DENYOOM = 1 << 2;
+        const MODULE = 1 << 3;
+        const ADMIN = 1 << 4;
+        const PUBSUB = 1 << 5;
+        const NOSCRIPT = 1 << 6;
+        const BLOCKING = 1 << 7;
+        const LOADING = 1 << 8;
+        const STALE = 1 << 9;
+        const SKIP_MONITOR = 1 << 10;
+        const SKIP_SLOWLOG = 1 << 11;
+        const ASKING = 1 << 12;
+        const FAST = 1 << 13;
+        const NO_AUTH = 1 << 14;
+        const MAY_REPLICATE = 1 << 15;
+        const NO_MANDATORY_KEYS = 1 << 16;
+        const PROTECTED = 1 << 17;
+        const NO_ASYNC_LOADING = 1 << 18;
+        const NO_MULTI = 1 << 19;
+        const ALLOW_BUSY = 1 << 20;
+        const MOVABLE_KEYS = 1 << 21;
+    }
+
+    /// ACL categories, in the order Redis prints them.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Categories: u32 {
+        const KEYSPACE = 1;
+        const READ = 1 << 1;
+        const WRITE = 1 << 2;
+        const SET = 1 << 3;
+        const SORTEDSET = 1 << 4;
+        const LIST = 1 << 5;
+        const HASH = 1 << 6;
+        const STRING = 1 << 7;
+        const BITMAP = 1 << 8;
+        const HYPERLOGLOG = 1 << 9;
+        const GEO = 1 << 10;
+        const STREAM = 1 << 11;
+        const PUBSUB = 1 << 12;
+        const ADMIN = 1 << 13;
+        const FAST = 1 << 14;
+        const SLOW = 1 << 15;
+        const BLOCKING = 1 << 16;
+        const DANGEROUS = 1 << 17;
+        const CONNECTION = 1 << 18;
+        const TRANSACTION = 1 << 19;
+        const SCRIPTING = 1 << 20;
+    }
+
+    /// What a command does to the keys of one spec, in the order Redis prints it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct KeyFlags: u32 {
+        const RO = 1;
+        const RW = 1 << 1;
+        const OW = 1 << 2;
+        const RM = 1 << 3;
+        const ACCESS = 1 << 4;
+        const UPDATE = 1 << 5;
+        const INSERT = 1 << 6;
+        const DELETE = 1 << 7;
+        const NOT_KEY = 1 << 8;
+        const INCOMPLETE = 1 << 9;
+        const VARIABLE_FLAGS = 1 << 10;
+    }
+}
+
+/// Where some of a command's keys are among its arguments.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySpec {
+    pub flags: KeyFlags,
+    /// Index of the first key; the command's name is 0.
+    pub first: usize,
+    /// Index of the last key, counted from `first`; negative counts from the last argument (-1).
+    pub last: isize,
+    /// Distance between keys.
+    pub step: usize,
+    /// Said in COMMAND INFO; empty where there is nothing to say.
+    pub note: &'static str,
+}
+
+impl KeySpec {
+    /// One key at argument `first`.
+    pub const fn one(flags: KeyFlags, first: usize) -> Self {
+        Self {
+            flags,
+            first,
+            last: 0,
+            step: 1,
+            note: "",
+        }
+    }
+
+    /// Every `step`-th argument from the first to the end.
+    pub const fn rest(self, step: usize) -> Self {
+        Self {
+            last: -1,
+            step,
+            ..self
+        }
+    }
+
+    /// The keys go on up to `last` arguments after the first.
+    pub const fn through(self, last: isize) -> Self {
+        Self { last, ..self }
+    }
+
+    pub const fn noted(self, note: &'static str) -> Self {
+        Self { note, ..self }
+    }
+
+    /// The keys of `request` this spec names.
+    pub fn keys<'a>(&self, request: Request<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let end = if self.last < 0 {
+            request.len().saturating_add_signed(self.last)
+        } else {
+            self.first.saturating_add_signed(self.last)
+        };
+        (self.first..=end)
+            .step_by(self.step)
+            .filter_map(move |at| request.get(at))
+    }
+
+    pub(super) fn access(&self) -> Access {
+        if self.flags.contains(KeyFlags::RO) {
+            Access::Read
+        } else {
+            Access::Write
+        }
+    }
+}
+
+impl Command {
+    /// Whether a request of `len` arguments, name included, fits the arity.
+    pub fn admits(&self, len: usize) -> bool {
+        let wanted = usize::from(self.arity.unsigned_abs());
+        if self.arity < 0 {
+            len >= wanted
+        } else {
+            len == wanted
+        }
+    }
+
+    /// Index of the first argument after the name (and the subcommand).
+    pub fn args_at(&self) -> usize {
+        if self.name.contains('|') { 2 } else { 1 }
+    }
+
+    /// The keys of `request`, with how each must be locked.
+    pub fn keys_of<'a>(
+        &self,
+        request: Request<'a>,
+    ) -> impl Iterator<Item = (&'a [u8], Access)> + use<'a> {
+        let keys: &'static [KeySpec] = self.keys;
+        keys.iter()
+            .flat_map(move |spec| spec.keys(request).map(|key| (key, spec.access())))
+    }
+
+    /// All its ACL categories: its own and those that follow from its flags.
+    pub fn all_categories(&self) -> Categories {
+        let mut all = self.categories;
+        let follows = [
+            (Flags::WRITE, Categories::WRITE),
+            (Flags::PUBSUB, Categories::PUBSUB),
+            (Flags::FAST, Categories::FAST),
+            (Flags::BLOCKING, Categories::BLOCKING),
+            (Flags::ADMIN, Categories::ADMIN.union(Categories::DANGEROUS)),
+        ];
+        for (flag, categories) in follows {
+            if self.flags.contains(flag) {
+                all |= categories;
+            }
+        }
+        if self.flags.contains(Flags::READONLY) && !all.contains(Categories::SCRIPTING) {
+            all |= Categories::READ;
+        }
+        if !all.contains(Categories::FAST) {
+            all |= Categories::SLOW;
+        }
+        all
+    }
+}

@@ -1,0 +1,162 @@
+//! What a handler works with: the caller, the server, and the keys its row locked.
+
+use std::sync::atomic::Ordering;
+
+use super::{Args, Client, CmdError, Command, Flow, Scope, World, count_error};
+use crate::bits::View;
+use crate::resp::{Reply, Request};
+use crate::stats::Counter;
+use crate::store::{Access, EntryMut, EntryRef, Locked, Removed, Value};
+
+/// The keys of a running command, in the caller's database unless another is named.
+pub struct Context<'a> {
+    pub world: &'a World,
+    pub client: &'a mut Client,
+    /// The row (or the subcommand's row) that is running.
+    pub command: &'static Command,
+    /// What the connection does next; [`Flow::Continue`] unless the handler says otherwise.
+    pub flow: Flow,
+    /// Whether this runs inside EXEC, where nothing may wait.
+    pub in_exec: bool,
+    pub(super) keys: Locked<'a>,
+}
+
+impl<'a> Context<'a> {
+    /// Locks what `command` needs for `request`.
+    pub(super) fn lock(
+        world: &'a World,
+        client: &'a mut Client,
+        command: &'static Command,
+        request: Request<'_>,
+    ) -> Self {
+        let keyspace = &world.keyspace;
+        let keys = match command.scope {
+            Scope::Keys => match command.keys {
+                [spec] if spec.last == 0 => match spec.keys(request).next() {
+                    Some(key) => keyspace.lock_key(key, spec.access()),
+                    None => keyspace.lock_none(),
+                },
+                _ => keyspace.lock_keys(command.keys_of(request)),
+            },
+            Scope::Nothing | Scope::Walk(_) => keyspace.lock_none(),
+            Scope::Everything(access) => keyspace.lock_all(access),
+        };
+        Self {
+            world,
+            client,
+            command,
+            flow: Flow::Continue,
+            in_exec: false,
+            keys,
+        }
+    }
+
+    /// Runs the row's handler on `args`.
+    pub(super) fn run(&mut self, args: Args<'_>) -> Reply {
+        let reply = (self.command.run)(self, args).unwrap_or_else(Reply::from);
+        count_error(self.world, reply)
+    }
+
+    /// Milliseconds since the Unix epoch. Does not move while the command (or the transaction) runs.
+    pub fn now(&self) -> i64 {
+        self.keys.now()
+    }
+
+    /// Everything that is locked, for what the short cuts below do not cover.
+    pub fn keys(&self) -> &Locked<'a> {
+        &self.keys
+    }
+
+    /// As [`Context::keys`], to change.
+    pub fn keys_mut(&mut self) -> &mut Locked<'a> {
+        &mut self.keys
+    }
+
+    /// For a handler of [`Scope::Walk`] that turns out to need every key: locks them, unless a transaction already has.
+    pub fn lock_everything(&mut self, access: Access) {
+        if !self.in_exec {
+            // Whatever the old value held (nothing) must be gone before all is asked for.
+            self.keys = self.world.keyspace.lock_none();
+            self.keys = self.world.keyspace.lock_all(access);
+        }
+    }
+
+    /// Looks a key up for its value: counts as an access, and as a keyspace hit or miss.
+    pub fn read(&self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let found = self.keys.get(self.client.db, key);
+        match &found {
+            Some(entry) => {
+                self.world.stats.count(Counter::Hits);
+                if !self.client.no_touch {
+                    entry.touch();
+                }
+            }
+            None => self.world.stats.count(Counter::Misses),
+        }
+        found
+    }
+
+    /// The value to read; [`Context::read`] without the rest.
+    pub fn view(&self, key: &[u8]) -> Option<View<'_>> {
+        self.read(key).map(|entry| entry.view())
+    }
+
+    /// Looks a key up without counting it as anything.
+    pub fn peek(&self, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.keys.get(self.client.db, key)
+    }
+
+    /// Looks a key up to change it.
+    pub fn edit(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
+        let db = self.client.db;
+        self.keys.get_mut(db, key)
+    }
+
+    /// The key's entry, made as an empty raw string where there is none. The flag says whether it was made.
+    pub fn edit_or_create(&mut self, key: &[u8]) -> (EntryMut<'_>, bool) {
+        let db = self.client.db;
+        self.keys.get_or_create(db, key)
+    }
+
+    /// Stores a value, whatever was there; `expires_at` is absolute, in milliseconds.
+    pub fn put(&mut self, key: &[u8], value: Value, expires_at: Option<i64>) {
+        let db = self.client.db;
+        self.keys.put(db, key, value, expires_at);
+    }
+
+    /// As [`Context::put`] of a string set as a whole.
+    pub fn put_bytes(&mut self, key: &[u8], bytes: &[u8], expires_at: Option<i64>) {
+        let db = self.client.db;
+        self.keys.put_bytes(db, key, bytes, expires_at);
+    }
+
+    /// Takes a key out.
+    pub fn remove(&mut self, key: &[u8]) -> Option<Removed> {
+        let db = self.client.db;
+        self.keys.remove(db, key)
+    }
+
+    /// The one point that every change of a key passes, after it: tells the watchers, and counts it.
+    ///
+    /// `event` is the name Redis gives the change in keyspace notifications (`setbit`, `set`, `del`, ...).
+    pub fn changed(&mut self, event: &'static str, key: &[u8]) {
+        let db = self.client.db;
+        self.changed_in(db, event, key);
+    }
+
+    /// As [`Context::changed`], in a database other than the caller's (MOVE, COPY).
+    pub fn changed_in(&mut self, db: usize, event: &'static str, key: &[u8]) {
+        tracing::trace!(event, db, "changed");
+        self.keys.touch_watchers(db, key);
+        self.world.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Refuses a string of `len` bytes where it exceeds `proto-max-bulk-len`.
+    pub fn check_length(&self, len: u64) -> Result<(), CmdError> {
+        if len > self.world.config.proto_max_bulk_len() {
+            Err(CmdError::TooLong)
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What each command means.
+//!
+//! A command is a row in [`table`] and a handler in its family's file. [`execute`] takes a request from lookup to reply
+//! and does everything the row says (arity, authentication, queueing, locking), so no handler does. This floor must not
+//! know sockets or tasks: it is handed bytes and fills an output buffer.
+
+mod args;
+mod bitmap;
+pub mod client;
+mod command;
+mod connection;
+mod context;
+mod error;
+pub mod session;
+pub mod table;
+mod transaction;
+mod world;
+
+pub use args::Args;
+pub use client::{Client, ClientInfo, Clients, Origin};
+pub use command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
+pub use context::Context;
+pub use error::CmdError;
+pub use world::World;
+
+use client::Replies;
+
+use crate::resp::{Output, Reply, Request};
+use crate::stats::Counter;
+
+/// What a handler answers.
+pub type CmdResult = Result<Reply, CmdError>;
+
+/// What the connection does after a command.
+#[derive(Debug)]
+pub enum Flow {
+    /// Goes on with the next request.
+    Continue,
+    /// Sends what is in the output, then closes.
+    Close,
+    /// Reads no further until the wait is over, then sends its reply.
+    Wait(Wait),
+}
+
+/// A command that answers later.
+#[derive(Debug)]
+pub struct Wait {
+    /// Milliseconds from now; `None` waits until the client goes.
+    pub timeout_ms: Option<u64>,
+    /// Sent when the time is over.
+    pub reply: Reply,
+}
+
+/// Runs one request and appends its reply to `out`.
+pub fn execute(world: &World, client: &mut Client, request: Request<'_>, out: &mut Output) -> Flow {
+    let (reply, flow) = answer(world, client, request);
+    match client.replies {
+        Replies::On => out.push(reply, client.version),
+        Replies::Off => {}
+        Replies::SkipNext => client.replies = Replies::Skip,
+        Replies::Skip => client.replies = Replies::On,
+    }
+    flow
+}
+
+fn answer(world: &World, client: &mut Client, request: Request<'_>) -> (Reply, Flow) {
+    let command = match admit(client, request) {
+        Ok(command) => command,
+        Err(error) => {
+            // A transaction one of whose commands could not even be queued must not run in part.
+            if let Some(queue) = &mut client.queue {
+                queue.fail();
+            }
+            return (count_error(world, error.into()), Flow::Continue);
+        }
+    };
+    if let Some(queue) = &mut client.queue
+        && !command.runs_in_multi()
+    {
+        queue.push(command, request);
+        return (Reply::Simple("QUEUED".into()), Flow::Continue);
+    }
+    world.stats.count(Counter::Commands);
+    let mut cx = Context::lock(world, client, command, request);
+    let reply = cx.run(Args::new(request, command.args_at()));
+    (reply, cx.flow)
+}
+
+/// Counts a reply that is an error under its class, the text's first word.
+fn count_error(world: &World, reply: Reply) -> Reply {
+    if let Reply::Error(text) = &reply {
+        let class = text.split(|&byte| byte == b' ').next().unwrap_or_default();
+        world.stats.error_reply(&String::from_utf8_lossy(class));
+    }
+    reply
+}
+
+/// Finds the row and holds everything it says against the request, in Redis's order.
+fn admit(client: &Client, request: Request<'_>) -> Result<&'static Command, CmdError> {
+    let command = table::resolve(request)?;
+    if !command.admits(request.len()) {
+        return Err(CmdError::Arity(command.name));
+    }
+    if !client.authenticated && !command.flags.contains(Flags::NO_AUTH) {
+        return Err(CmdError::NoAuth);
+    }
+    if client.queue.is_some() && command.flags.contains(Flags::NO_MULTI) {
+        return Err(CmdError::other(
+            "ERR Command not allowed inside a transaction",
+        ));
+    }
+    Ok(command)
+}
+
+/// Undoes what a connection left behind in the keyspace. Called once when it is gone.
+pub fn disconnect(world: &World, client: &mut Client) {
+    transaction::unwatch_all(world, client);
+    world.clients.unregister(client.info.id);
+}

@@ -1,0 +1,80 @@
+//! Commands without a socket: tests, benches and tools run them in process.
+
+use std::sync::Arc;
+
+use super::{Client, Flow, Origin, World, execute};
+use crate::resp::{Output, OwnedRequest};
+use crate::store::Clock;
+
+/// A connection with no network under it.
+pub struct Session {
+    world: Arc<World>,
+    client: Client,
+}
+
+impl Session {
+    /// A new connection to `world`, as one from this machine that needs no password.
+    pub fn new(world: Arc<World>) -> Self {
+        let origin = Origin {
+            addr: "127.0.0.1:0".into(),
+            laddr: "127.0.0.1:0".into(),
+            unix: false,
+            fd: -1,
+            wake: Box::new(|| ()),
+        };
+        let now = world.keyspace.clock().now_ms();
+        let client = Client::new(world.clients.register(origin, now), true);
+        Self { world, client }
+    }
+
+    /// A connection to a new and empty world with default settings, on the system's clock.
+    pub fn alone() -> Self {
+        Self::new(Arc::new(World::new(
+            Arc::default(),
+            Arc::default(),
+            Clock::System,
+        )))
+    }
+
+    /// What this session is connected to.
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world)
+    }
+
+    /// Runs one request, its reply appended to `out` as it would be sent.
+    pub fn run(&mut self, request: &OwnedRequest, out: &mut Output) -> Flow {
+        execute(&self.world, &mut self.client, request.as_request(), out)
+    }
+}
+
+impl Session {
+    /// Runs the request made of `words` and returns its whole reply, as bytes on the wire.
+    ///
+    /// # Panics
+    ///
+    /// If there are no words.
+    pub fn ask<W: AsRef<[u8]>>(&mut self, words: impl IntoIterator<Item = W>) -> Vec<u8> {
+        let request = OwnedRequest::from_words(words).expect("a request has a name");
+        let mut out = Output::new();
+        self.run(&request, &mut out);
+        let mut sent = Vec::new();
+        while !out.is_empty() {
+            let chunk = out.chunk();
+            sent.extend_from_slice(chunk);
+            let len = chunk.len();
+            out.advance(len);
+        }
+        sent
+    }
+
+    /// Runs a command written as words with single spaces between, and returns its reply as text.
+    pub fn say(&mut self, line: &str) -> String {
+        String::from_utf8_lossy(&self.ask(line.split(' '))).into_owned()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        super::disconnect(&self.world, &mut self.client);
+    }
+}

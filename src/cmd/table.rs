@@ -1,0 +1,200 @@
+//! Every command, one row each.
+//!
+//! A row is all that `execute` knows of a command besides how to run it: arity, authentication, locking and queueing
+//! follow from it, and so does what COMMAND INFO prints. To add a command, write its handler in its family's file and
+//! its row in that family's block, names in order. Facts in the rows are those COMMAND INFO of Redis 8.2 gives.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
+use super::{CmdError, bitmap, connection, transaction};
+use crate::resp::Request;
+
+const WRITE: Flags = Flags::WRITE;
+const READONLY: Flags = Flags::READONLY;
+const DENYOOM: Flags = Flags::DENYOOM;
+const NOSCRIPT: Flags = Flags::NOSCRIPT;
+const LOADING: Flags = Flags::LOADING;
+const STALE: Flags = Flags::STALE;
+const SKIP_SLOWLOG: Flags = Flags::SKIP_SLOWLOG;
+const FAST: Flags = Flags::FAST;
+const ALLOW_BUSY: Flags = Flags::ALLOW_BUSY;
+
+const BITMAP: Categories = Categories::BITMAP;
+const CONNECTION: Categories = Categories::CONNECTION;
+const TRANSACTION: Categories = Categories::TRANSACTION;
+
+#[rustfmt::skip] // read by column
+pub static TABLE: &[Command] = &[
+    //  name             arity  flags                         categories     keys             handler
+    // bitmap
+    row("bitcount",      -2, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitmap::bitcount),
+    row("bitop",         -4, &[WRITE, DENYOOM],               &[BITMAP],     &[writes(2), reads(3).rest(1)], bitmap::bitop),
+    row("bitpos",        -3, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitmap::bitpos),
+    row("getbit",         3, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitmap::getbit),
+    row("setbit",         4, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmap::setbit),
+    // transaction
+    row("discard",        1, &[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY], &[TRANSACTION], &[],             transaction::discard),
+    row("exec",           1, &[NOSCRIPT, LOADING, STALE, SKIP_SLOWLOG], &[TRANSACTION], &[],             transaction::exec),
+    row("multi",          1, &[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY], &[TRANSACTION], &[],             transaction::multi),
+    row("unwatch",        1, &[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY], &[TRANSACTION], &[],             transaction::unwatch),
+    row("watch",         -2, &[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY], &[TRANSACTION], &[looks(1).rest(1)], transaction::watch).scope(Scope::Nothing),
+    // connection
+    row("echo",           2, &[LOADING, STALE, FAST],         &[CONNECTION], &[],             connection::echo),
+    row("ping",          -1, &[FAST],                         &[CONNECTION], &[],             connection::ping).tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
+    row("select",         2, &[LOADING, STALE, FAST],         &[CONNECTION], &[],             connection::select),
+];
+
+// What is done to a key, as Redis words it. Each takes the index of the (first) key; the command's name is 0.
+
+/// Only whether it is there, or facts about it.
+const fn looks(first: usize) -> KeySpec {
+    KeySpec::one(KeyFlags::RO, first)
+}
+
+/// Its value is read.
+const fn reads(first: usize) -> KeySpec {
+    KeySpec::one(KeyFlags::RO.union(KeyFlags::ACCESS), first)
+}
+
+/// Its value is read and changed.
+const fn updates(first: usize) -> KeySpec {
+    KeySpec::one(
+        KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE),
+        first,
+    )
+}
+
+/// Its value is overwritten.
+const fn writes(first: usize) -> KeySpec {
+    KeySpec::one(KeyFlags::OW.union(KeyFlags::UPDATE), first)
+}
+
+const fn row(
+    name: &'static str,
+    arity: i8,
+    flags: &'static [Flags],
+    categories: &'static [Categories],
+    keys: &'static [KeySpec],
+    run: Handler,
+) -> Command {
+    let mut all_flags = Flags::empty();
+    let mut at = 0;
+    while at < flags.len() {
+        all_flags = all_flags.union(flags[at]);
+        at += 1;
+    }
+    let mut all_categories = Categories::empty();
+    at = 0;
+    while at < categories.len() {
+        all_categories = all_categories.union(categories[at]);
+        at += 1;
+    }
+    Command {
+        name,
+        arity,
+        flags: all_flags,
+        keys,
+        scope: if keys.is_empty() {
+            Scope::Nothing
+        } else {
+            Scope::Keys
+        },
+        categories: all_categories,
+        tips: &[],
+        subcommands: &[],
+        run,
+    }
+}
+
+impl Command {
+    const fn scope(self, scope: Scope) -> Self {
+        Self { scope, ..self }
+    }
+
+    const fn tips(self, tips: &'static [&'static str]) -> Self {
+        Self { tips, ..self }
+    }
+}
+
+/// The row's commands by lower-case name.
+static BY_NAME: LazyLock<HashMap<&'static [u8], &'static Command>> = LazyLock::new(|| {
+    TABLE
+        .iter()
+        .map(|command| (command.name.as_bytes(), command))
+        .collect()
+});
+
+/// The longest command name, in bytes.
+const NAME_MAX: usize = 32;
+
+/// The command of this name, in any case of letters.
+pub fn find(name: &[u8]) -> Option<&'static Command> {
+    // Lowered on the stack: no name is long, and looking one up must not allocate.
+    let mut lower = [0; NAME_MAX];
+    let lower = lower.get_mut(..name.len())?;
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    BY_NAME.get(&*lower).copied()
+}
+
+/// The row for a request: the command's, or its subcommand's where it has some.
+pub fn resolve(request: Request<'_>) -> Result<&'static Command, CmdError> {
+    let command = find(request.name()).ok_or_else(|| unknown_command(request))?;
+    match request.get(1) {
+        Some(word) if !command.subcommands.is_empty() => {
+            subcommand(command, word).ok_or_else(|| {
+                let mut text = b"ERR unknown subcommand '".to_vec();
+                text.extend_from_slice(c_string(word, 128));
+                text.extend_from_slice(b"'. Try ");
+                text.extend(
+                    command
+                        .name
+                        .bytes()
+                        .map(|letter| letter.to_ascii_uppercase()),
+                );
+                text.extend_from_slice(b" HELP.");
+                CmdError::Quoting(text)
+            })
+        }
+        _ => Ok(command),
+    }
+}
+
+fn subcommand(container: &'static Command, word: &[u8]) -> Option<&'static Command> {
+    container.subcommands.iter().find(|sub| {
+        sub.name
+            .split_once('|')
+            .is_some_and(|(_, name)| name.as_bytes().eq_ignore_ascii_case(word))
+    })
+}
+
+/// Redis shows the name and, up to 128 bytes in all, the arguments.
+fn unknown_command(request: Request<'_>) -> CmdError {
+    const SHOWN: usize = 128;
+    let mut shown = Vec::new();
+    for arg in request.iter().skip(1) {
+        if shown.len() >= SHOWN {
+            break;
+        }
+        let room = SHOWN - shown.len();
+        shown.push(b'\'');
+        shown.extend_from_slice(c_string(arg, room));
+        shown.extend_from_slice(b"' ");
+    }
+    let mut text = b"ERR unknown command '".to_vec();
+    text.extend_from_slice(c_string(request.name(), SHOWN));
+    text.extend_from_slice(b"', with args beginning with: ");
+    text.append(&mut shown);
+    CmdError::Quoting(text)
+}
+
+/// At most `max` bytes of `bytes`, ending before a NUL, as C prints them.
+fn c_string(bytes: &[u8], max: usize) -> &[u8] {
+    let end = bytes
+        .iter()
+        .position(|&byte| byte == 0)
+        .unwrap_or(bytes.len());
+    &bytes[..end.min(max)]
+}

@@ -1,0 +1,165 @@
+//! A Redis string: short and flat, or a compressed bitmap.
+
+use crate::bits::{Bitmap, View};
+
+/// The longest value kept as plain bytes, in bytes. Longer ones are bitmaps.
+pub const FLAT_MAX: usize = 128;
+
+/// The longest string that Redis would keep in one allocation with its header, in bytes (OBJECT ENCODING).
+const EMBSTR_MAX: usize = 44;
+
+/// What OBJECT ENCODING answers. It describes how Redis would hold the value, not how it is held here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// A decimal integer that fits 64 bits.
+    Int,
+    /// A string of at most 44 bytes, never modified since it was set.
+    Embstr,
+    /// Anything else.
+    Raw,
+}
+
+impl Encoding {
+    /// The encoding Redis picks for a string that is set as a whole.
+    pub fn of(bytes: &[u8]) -> Self {
+        if parse_i64(bytes).is_some() {
+            Encoding::Int
+        } else if bytes.len() <= EMBSTR_MAX {
+            Encoding::Embstr
+        } else {
+            Encoding::Raw
+        }
+    }
+
+    /// The name OBJECT ENCODING answers with.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Int => "int",
+            Encoding::Embstr => "embstr",
+            Encoding::Raw => "raw",
+        }
+    }
+}
+
+/// A value outside the keyspace: about to be stored, or just taken out.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// At most [`FLAT_MAX`] bytes.
+    Flat(Box<[u8]>, Encoding),
+    Bitmap(Bitmap),
+}
+
+impl Value {
+    /// A string set as a whole: SET, GETSET, MSET.
+    pub fn set(bytes: &[u8]) -> Self {
+        Self::with_encoding(bytes, Encoding::of(bytes))
+    }
+
+    /// A string that was built by modification: always raw.
+    pub fn raw(bytes: &[u8]) -> Self {
+        Self::with_encoding(bytes, Encoding::Raw)
+    }
+
+    fn with_encoding(bytes: &[u8], encoding: Encoding) -> Self {
+        if bytes.len() <= FLAT_MAX {
+            Value::Flat(bytes.into(), encoding)
+        } else {
+            Value::Bitmap(Bitmap::from_bytes(bytes))
+        }
+    }
+
+    /// The bytes, in whichever form they are held.
+    pub fn view(&self) -> View<'_> {
+        match self {
+            Value::Flat(bytes, _) => View::Flat(bytes),
+            Value::Bitmap(bitmap) => View::Chunked(bitmap),
+        }
+    }
+
+    pub fn encoding(&self) -> Encoding {
+        match self {
+            Value::Flat(_, encoding) => *encoding,
+            Value::Bitmap(_) => Encoding::Raw,
+        }
+    }
+}
+
+impl From<Bitmap> for Value {
+    fn from(bitmap: Bitmap) -> Self {
+        match usize::try_from(bitmap.len()) {
+            Ok(len) if len <= FLAT_MAX => {
+                let mut bytes = vec![0; len];
+                bitmap.read(0, &mut bytes);
+                Value::Flat(bytes.into(), Encoding::Raw)
+            }
+            _ => Value::Bitmap(bitmap),
+        }
+    }
+}
+
+/// Reads an integer as strictly as Redis does: no sign but `-`, no leading zeros, no spaces, nothing after it.
+pub fn parse_i64(text: &[u8]) -> Option<i64> {
+    let (negative, digits) = match text {
+        [b'0'] => return Some(0),
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    // At most 19 digits, the first not a zero: 19 digits always fit 64 bits unsigned.
+    if !matches!(digits.first(), Some(b'1'..=b'9')) || digits.len() > 19 {
+        return None;
+    }
+    let mut magnitude = 0u64;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        magnitude = magnitude * 10 + u64::from(digit - b'0');
+    }
+    if negative {
+        0i64.checked_sub_unsigned(magnitude)
+    } else {
+        i64::try_from(magnitude).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_read_as_strictly_as_redis_reads_them() {
+        for (text, value) in [
+            ("0", 0),
+            ("-1", -1),
+            ("9223372036854775807", i64::MAX),
+            ("-9223372036854775808", i64::MIN),
+        ] {
+            assert_eq!(parse_i64(text.as_bytes()), Some(value), "{text}");
+        }
+        for text in [
+            "",
+            "-",
+            "+1",
+            "01",
+            "-0",
+            " 1",
+            "1 ",
+            "0x1",
+            "1.0",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "99999999999999999999",
+        ] {
+            assert_eq!(parse_i64(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn encodings_are_those_redis_would_answer() {
+        assert_eq!(Value::set(b"12").encoding(), Encoding::Int);
+        assert_eq!(Value::set(b"012").encoding(), Encoding::Embstr);
+        assert_eq!(Value::set(&[b'x'; 44]).encoding(), Encoding::Embstr);
+        assert_eq!(Value::set(&[b'x'; 45]).encoding(), Encoding::Raw);
+        assert_eq!(Value::raw(b"12").encoding(), Encoding::Raw);
+    }
+}

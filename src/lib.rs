@@ -19,3 +19,4 @@ pub mod resp;
 pub mod store;
 
 pub mod cmd;
+pub mod server;

@@ -80,6 +80,8 @@ counters! {
     QueryBufferDisconnections = "client_query_buffer_limit_disconnections",
     /// Connections closed because of `client-output-buffer-limit`.
     OutputBufferDisconnections = "client_output_buffer_limit_disconnections",
+    /// Connections closed because a command panicked. Redis has no such field: it would have crashed.
+    Panics = "connection_panics",
 }
 
 const COUNTERS: usize = Counter::ALL.len();

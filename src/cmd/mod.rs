@@ -40,6 +40,8 @@ pub enum Flow {
     Close,
     /// Reads no further until the wait is over, then sends its reply.
     Wait(Wait),
+    /// Ends the server.
+    Shutdown,
 }
 
 /// A command that answers later.

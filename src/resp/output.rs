@@ -154,11 +154,20 @@ impl Output {
             + self.tail.len()
     }
 
-    /// Gives back the memory of an output that is empty.
-    pub fn shrink(&mut self) {
-        if self.is_empty() {
-            *self = Self::new();
+    /// Takes a buffer to append to, if it has none.
+    #[inline]
+    pub fn lend(&mut self, buffer: impl FnOnce() -> BytesMut) {
+        if self.tail.capacity() == 0 {
+            self.tail = buffer();
         }
+    }
+
+    /// Gives back the buffer of an output that is empty.
+    pub fn reclaim(&mut self) -> Option<BytesMut> {
+        (self.is_empty() && self.tail.capacity() > 0).then(|| {
+            self.queue = VecDeque::new();
+            std::mem::take(&mut self.tail)
+        })
     }
 
     /// `<kind><n>\r\n`: an integer, or the header of what has a length.

@@ -221,8 +221,18 @@ fn replies_may_be_added_while_others_leave() {
     }
     sent.extend(drain(&mut output));
     assert!(sent == expected);
-    output.shrink();
     assert_eq!((output.len(), output.held()), (0, 0));
+    let buffer = output
+        .reclaim()
+        .expect("an empty output gives its buffer back");
+    assert!(output.reclaim().is_none());
+    output.lend(|| buffer);
+    output.push(Reply::Ok, Version::Resp2);
+    assert!(
+        output.reclaim().is_none(),
+        "not while something waits in it"
+    );
+    assert_eq!(output.chunk(), b"+OK\r\n");
 }
 
 fn any_reply() -> impl Strategy<Value = fn() -> Reply> {

@@ -1,0 +1,39 @@
+//! What happens with nobody asking: keys whose time has come are removed, clients that sleep are closed.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use super::Shared;
+
+/// How many shards one round of the expiry sweep looks at.
+const SWEEP_SHARDS: usize = 64;
+
+/// Removes expired keys, `hz` rounds a second.
+pub(super) async fn sweep(shared: Arc<Shared>) {
+    loop {
+        let hz = shared.world.config.hz().max(1);
+        tokio::time::sleep(Duration::from_millis(1000 / u64::from(hz))).await;
+        shared.world.keyspace.sweep(SWEEP_SHARDS);
+    }
+}
+
+/// Closes clients that have been silent for longer than `timeout` seconds (0: none).
+pub(super) async fn close_idle(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let Some(timeout) = shared.world.config.timeout() else {
+            continue;
+        };
+        let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+        let now = shared.world.keyspace.clock().now_ms();
+        for client in shared.world.clients.list() {
+            let silent_ms = now - client.active_ms.load(Ordering::Relaxed);
+            if silent_ms >= timeout_ms + 1000 {
+                tracing::debug!("Closing idle client {}", client.addr);
+                client.close();
+            }
+        }
+    }
+}

@@ -1,0 +1,494 @@
+//! One connection: read what is there, run every whole request in it, write all their replies, wait for more.
+//!
+//! # What a waiting connection holds
+//!
+//! Next to nothing. The read and the reply buffer are the worker's ([`super::buffers`]), borrowed while there is
+//! something in them. A request that has not all arrived keeps a buffer of about its own size, which grows as its bytes
+//! come and not as they are promised.
+//!
+//! # Back-pressure
+//!
+//! Replies a client does not read pile up as bytes here, except long values, which wait as what they are and are read
+//! piece by piece as the socket takes them. Reading and running go on meanwhile, since many clients send a whole pipeline
+//! before they look at the first reply. `client-output-buffer-limit` says when that is too much; one that has not
+//! authenticated is not read from while its replies wait.
+//!
+//! # Being told to stop
+//!
+//! CLIENT KILL, the idle timeout and the end of the server mark the connection and wake its task. It looks at the mark each
+//! time it runs, so the mark costs nothing while it waits.
+
+use std::{
+    future::poll_fn,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, Waker, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::{Buf, BytesMut};
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use super::{Shared, buffers, listener::Peer};
+use crate::{
+    cmd::{self, Client, Flow, Origin, Wait, client::Replies},
+    config::ClientClass,
+    resp::{Limits, Output, Parser},
+    stats::Counter,
+};
+
+/// How many requests run before other connections of this worker get their turn.
+const TURN: usize = 128;
+
+/// How many bytes of waiting replies stop the reading from a client that has not authenticated.
+const STRANGER_OUTPUT: usize = 16 * 1024;
+
+/// How many bytes are read ahead while a command waits (WAIT, DEBUG SLEEP): enough to notice that the client has gone.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// How long the last replies may take when the server ends.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A client's socket and all that belongs to it. Dropping it takes the client out of the server's books.
+pub(super) struct Connection<S> {
+    stream: S,
+    shared: Arc<Shared>,
+    client: Client,
+    parser: Parser,
+    /// Bytes read and not yet run, and room to read more.
+    input: BytesMut,
+    /// Replies not yet written.
+    output: Output,
+    /// Since when the replies have exceeded the soft limit.
+    over_soft_limit: Option<Instant>,
+    /// What wakes this task from outside.
+    alarm: Arc<Mutex<Option<Waker>>>,
+}
+
+/// Why a connection ends.
+#[derive(Debug)]
+enum End {
+    /// The client closed it, or it broke.
+    Gone,
+    /// All is said: QUIT, a protocol error.
+    Done,
+    /// CLIENT KILL, or too long idle.
+    Told,
+    /// The server ends.
+    Stopping,
+    /// A limit was passed; the log says which.
+    Refused,
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> Self {
+        Self::Gone // whatever broke it, nobody is left to be told
+    }
+}
+
+/// What running the requests in the buffer came to.
+enum Step {
+    /// No whole request is left.
+    Read,
+    /// More requests are there, but others come first.
+    Yield,
+    /// The last one answers later.
+    Wait(Wait),
+    /// The last one ends the connection, once the replies are written or at once.
+    End(End),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub(super) fn new(stream: S, peer: Peer, shared: Arc<Shared>) -> Self {
+        let alarm = Arc::new(Mutex::new(None::<Waker>));
+        let wake = {
+            let alarm = Arc::clone(&alarm);
+            Box::new(move || {
+                if let Some(waker) = &*alarm.lock() {
+                    waker.wake_by_ref();
+                }
+            })
+        };
+        let world = &shared.world;
+        let origin = Origin {
+            addr: peer.addr,
+            laddr: peer.laddr,
+            unix: peer.unix,
+            fd: peer.fd,
+            wake,
+        };
+        let info = world
+            .clients
+            .register(origin, world.keyspace.clock().now_ms());
+        let client = Client::new(info, world.config.requirepass().is_none());
+        shared.enter();
+        Self {
+            stream,
+            shared,
+            client,
+            parser: Parser::new(),
+            input: BytesMut::new(),
+            output: Output::new(),
+            over_soft_limit: None,
+            alarm,
+        }
+    }
+
+    /// Serves the client until it goes or has to. A panic on the way ends this connection and nothing else: no lock stays
+    /// held, and the keyspace is as the command left it.
+    pub(super) async fn serve(self) {
+        let shared = Arc::clone(&self.shared);
+        let info = Arc::clone(&self.client.info);
+        let mut life = pin!(self.live());
+        poll_fn(|cx| {
+            catch_unwind(AssertUnwindSafe(|| life.as_mut().poll(cx))).unwrap_or_else(|_| {
+                shared.world.stats.count(Counter::Panics);
+                tracing::error!(
+                    "Serving client {} panicked; its connection is closed",
+                    info.addr
+                );
+                Poll::Ready(())
+            })
+        })
+        .await;
+    }
+
+    async fn live(mut self) {
+        poll_fn(|cx| {
+            *self.alarm.lock() = Some(cx.waker().clone());
+            Poll::Ready(())
+        })
+        .await;
+        let Err(end) = self.run().await;
+        match end {
+            End::Done => {
+                let _ = self.flush().await; // the client may be gone by now, and that is all the same
+            }
+            End::Stopping => {
+                let _ = tokio::time::timeout(LAST_WORDS, self.flush()).await;
+            }
+            End::Gone | End::Told | End::Refused => {}
+        }
+        tracing::debug!("Client {} closed: {end:?}", self.client.info.addr);
+    }
+
+    async fn run(&mut self) -> Result<std::convert::Infallible, End> {
+        loop {
+            match self.run_requests() {
+                Step::Read => self.exchange().await?,
+                Step::Yield => {
+                    poll_fn(|cx| Poll::Ready(self.write(cx))).await?;
+                    self.check()?;
+                    tokio::task::yield_now().await;
+                }
+                // Apart, so that its timer is not part of every connection.
+                Step::Wait(wait) => Box::pin(self.wait(wait)).await?,
+                Step::End(end) => return Err(end),
+            }
+        }
+    }
+
+    /// Runs the whole requests in the buffer, a turn's worth at most.
+    fn run_requests(&mut self) -> Step {
+        if self.input.is_empty() {
+            return Step::Read;
+        }
+        self.output.lend(buffers::take);
+        let step = self.run_turn();
+        let done = self.parser.release();
+        if done == self.input.len() {
+            self.input.clear(); // and not advanced: an empty buffer keeps all its room
+        } else {
+            self.input.advance(done);
+        }
+        step
+    }
+
+    fn run_turn(&mut self) -> Step {
+        let world = &*self.shared.world;
+        let mut limits = Limits {
+            max_bulk: world.config.proto_max_bulk_len(),
+            ..Limits::default()
+        };
+        for _ in 0..TURN {
+            limits.authenticated = self.client.authenticated;
+            let request = match self.parser.next(&self.input, &limits) {
+                Ok(Some(request)) => request,
+                Ok(None) => return Step::Read,
+                Err(error) => {
+                    tracing::debug!(
+                        "Protocol error ({error}) from client {}",
+                        self.client.info.addr
+                    );
+                    if self.client.replies == Replies::On {
+                        self.output.push(error.reply(), self.client.version);
+                    }
+                    return Step::End(End::Done);
+                }
+            };
+            if is_http(request.name()) {
+                self.shared.warn_of_http(&self.client.info.addr);
+                return Step::End(End::Refused);
+            }
+            match cmd::execute(world, &mut self.client, request, &mut self.output) {
+                Flow::Continue => {}
+                Flow::Close => return Step::End(End::Done),
+                Flow::Wait(wait) => return Step::Wait(wait),
+                Flow::Shutdown => {
+                    self.shared.stopper.stop();
+                    return Step::End(End::Stopping);
+                }
+            }
+        }
+        Step::Yield
+    }
+
+    /// Writes what waits and reads what comes, until there is something new to run.
+    async fn exchange(&mut self) -> Result<(), End> {
+        poll_fn(|cx| {
+            self.check()?;
+            self.write(cx)?;
+            if !self.client.authenticated && self.output.held() > STRANGER_OUTPUT {
+                return Poll::Pending; // woken when the socket takes more
+            }
+            match self.read(cx) {
+                Poll::Ready(result) => Poll::Ready(result),
+                Poll::Pending => {
+                    self.rest();
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Lets a command wait. What the client sends meanwhile stays unrun; that it goes is noticed.
+    async fn wait(&mut self, wait: Wait) -> Result<(), End> {
+        let timeout = wait.timeout_ms.map_or(Duration::MAX, Duration::from_millis);
+        let mut over = pin!(tokio::time::sleep(timeout));
+        poll_fn(|cx| {
+            self.check()?;
+            self.write(cx)?;
+            while self.input.len() < READ_AHEAD {
+                match self.read(cx) {
+                    Poll::Ready(result) => result?,
+                    Poll::Pending => break,
+                }
+            }
+            over.as_mut().poll(cx).map(Ok::<_, End>)
+        })
+        .await?;
+        if self.client.replies == Replies::On {
+            self.output.push(wait.reply, self.client.version);
+        }
+        Ok(())
+    }
+
+    /// Writes everything that waits.
+    async fn flush(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_flush(cx)).await
+    }
+
+    /// Whether somebody wants the connection to end.
+    fn check(&self) -> Result<(), End> {
+        if !self.client.info.is_closing() {
+            return Ok(());
+        }
+        Err(if self.shared.is_stopping() {
+            End::Stopping
+        } else {
+            End::Told
+        })
+    }
+
+    /// Writes what the socket takes now, and judges what is left by the output limits.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if self.poll_flush(cx)?.is_ready() {
+            return Ok(());
+        }
+        let limit = self.shared.world.config.output_limit(ClientClass::Normal);
+        let held = self.output.held() as u64;
+        let over_hard = limit.hard > 0 && held > limit.hard;
+        let over_soft = limit.soft > 0 && held > limit.soft;
+        let since = over_soft.then(|| *self.over_soft_limit.get_or_insert_with(Instant::now));
+        self.over_soft_limit = since;
+        if over_hard
+            || since.is_some_and(|since| since.elapsed() > Duration::from_secs(limit.seconds))
+        {
+            self.shared
+                .world
+                .stats
+                .count(Counter::OutputBufferDisconnections);
+            tracing::warn!(
+                "Client {} closed for overcoming of output buffer limits.",
+                self.client.info.addr
+            );
+            return Err(End::Refused);
+        }
+        Ok(())
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let chunk = self.output.chunk();
+            if chunk.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let count = ready!(Pin::new(&mut self.stream).poll_write(cx, chunk))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.output.advance(count);
+            self.client
+                .info
+                .bytes_out
+                .fetch_add(count as u64, Ordering::Relaxed);
+            let stats = &self.shared.world.stats;
+            stats.add(Counter::OutputBytes, count as u64);
+            stats.count(Counter::Writes);
+        }
+    }
+
+    /// Reads once into the buffer.
+    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+        self.make_room();
+        let count = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
+        if count == 0 {
+            return Poll::Ready(Err(End::Gone));
+        }
+        let world = &self.shared.world;
+        let info = &self.client.info;
+        info.bytes_in.fetch_add(count as u64, Ordering::Relaxed);
+        info.active_ms
+            .store(world.keyspace.clock().now_ms(), Ordering::Relaxed);
+        world.stats.add(Counter::InputBytes, count as u64);
+        world.stats.count(Counter::Reads);
+        if (self.input.len() + self.parser.heap_bytes()) as u64
+            > world.config.client_query_buffer_limit()
+        {
+            world.stats.count(Counter::QueryBufferDisconnections);
+            let start = &self.input[..self.input.len().min(64)];
+            tracing::warn!(
+                "Closing client that reached max query buffer length: {} (first bytes: \"{}\")",
+                info.addr,
+                start.escape_ascii()
+            );
+            return Poll::Ready(Err(End::Refused));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Room for the next read: the worker's buffer, or one that doubles while a long argument comes in.
+    fn make_room(&mut self) {
+        let len = self.input.len();
+        let lacks = self.parser.lacks(len);
+        if lacks > buffers::SIZE {
+            if self.input.capacity() == len {
+                self.input.reserve(lacks.min(len.max(buffers::SIZE)));
+            }
+        } else if self.input.capacity() - len < buffers::SIZE / 4 {
+            let small = std::mem::replace(&mut self.input, buffers::take());
+            self.input.extend_from_slice(&small);
+            buffers::give(small);
+        }
+    }
+
+    /// Gives back what a connection with nothing to do does not need.
+    fn rest(&mut self) {
+        if self.output.is_empty()
+            && let Some(buffer) = self.output.reclaim()
+        {
+            buffers::give(buffer);
+        }
+        if self.input.is_empty() {
+            buffers::give(std::mem::take(&mut self.input));
+            self.parser.shrink();
+        } else if self.input.len() < buffers::SIZE / 4 && self.input.capacity() >= buffers::SIZE / 2
+        {
+            let small = BytesMut::from(&self.input[..]);
+            buffers::give(std::mem::replace(&mut self.input, small));
+        }
+        let info = &self.client.info;
+        info.query_buffer.store(self.input.len(), Ordering::Relaxed);
+        info.query_buffer_free
+            .store(self.input.capacity() - self.input.len(), Ordering::Relaxed);
+        info.output.store(self.output.held(), Ordering::Relaxed);
+    }
+}
+
+impl<S> Drop for Connection<S> {
+    fn drop(&mut self) {
+        cmd::disconnect(&self.shared.world, &mut self.client);
+        self.shared.leave();
+    }
+}
+
+/// Whether the request is the start of an HTTP one, or one of its headers: a web page is being used to reach a server
+/// that its author cannot reach.
+fn is_http(name: &[u8]) -> bool {
+    match name.len() {
+        4 => name.eq_ignore_ascii_case(b"post"),
+        5 => name.eq_ignore_ascii_case(b"host:"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+    use crate::{
+        cmd::World,
+        config::Config,
+        resp::{Reply, Source, Version},
+        store::Clock,
+    };
+
+    /// A value that cannot be read.
+    struct Broken;
+
+    impl Source for Broken {
+        fn len(&self) -> u64 {
+            1
+        }
+        fn read(&self, _: u64, _: &mut [u8]) {
+            panic!("this panic is part of a test");
+        }
+    }
+
+    fn connect(shared: &Arc<Shared>) -> (DuplexStream, Connection<DuplexStream>) {
+        let (near, far) = duplex(1024);
+        let peer = Peer::in_memory();
+        (near, Connection::new(far, peer, Arc::clone(shared)))
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_connection_and_no_other() {
+        let shared = Arc::new(Shared::new(Arc::new(World::new(
+            Arc::new(Config::new()),
+            Arc::default(),
+            Clock::System,
+        ))));
+        let (mut well, connection) = connect(&shared);
+        tokio::spawn(connection.serve());
+        let (mut ill, mut connection) = connect(&shared);
+        connection
+            .output
+            .push(Reply::Stream(Box::new(Broken)), Version::Resp2);
+        tokio::spawn(connection.serve());
+
+        let mut said = Vec::new();
+        ill.read_to_end(&mut said).await.unwrap();
+        assert_eq!(said, b"$1\r\n");
+        assert_eq!((shared.connections(), shared.world.clients.len()), (1, 1));
+
+        well.write_all(b"PING\r\n").await.unwrap();
+        let mut reply = [0; 7];
+        well.read_exact(&mut reply).await.unwrap();
+        assert_eq!(&reply, b"+PONG\r\n");
+    }
+}

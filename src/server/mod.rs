@@ -1,0 +1,217 @@
+//! Sockets, timers, signals and threads: everything that waits. The only floor that names tokio.
+//!
+//! It does not know what a command means. It reads bytes, hands requests to [`crate::cmd::execute`] and writes what that
+//! appended to the output.
+//!
+//! - [`listener`]: where clients come in, and who is turned away.
+//! - [`connection`]: one client, from its first byte to its last.
+//! - [`buffers`]: the memory connections share.
+//! - [`background`]: expiry and idle clients.
+//! - [`stop`]: how it all ends.
+
+mod background;
+mod buffers;
+mod connection;
+mod listener;
+mod stop;
+
+use std::{
+    fs,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Notify,
+};
+
+pub use listener::{Listen, ListenError};
+pub use stop::Stopper;
+
+use crate::cmd::World;
+use listener::Listeners;
+
+/// How long connections may take to end after the server was told to.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A server with its sockets open, and not yet accepting.
+pub struct Server {
+    runtime: Runtime,
+    listeners: Listeners,
+    shared: Arc<Shared>,
+}
+
+/// Whether the server heeds the process's signals. Tests that run several servers in one process do not want that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signals {
+    Heed,
+    Ignore,
+}
+
+impl Server {
+    /// Opens the sockets. From here on clients can connect; they are served once [`Server::run`] is called.
+    pub fn bind(world: Arc<World>, listen: &Listen) -> Result<Self, ListenError> {
+        let listeners = Listeners::open(listen)?;
+        let mut builder = Builder::new_multi_thread();
+        // One worker for each core the process may use, unless the setting asks for more than its default of one.
+        if let threads @ 2.. = world.config.io_threads() {
+            builder.worker_threads(threads);
+        }
+        let runtime = builder.thread_name("worker").enable_all().build()?;
+        Ok(Self {
+            runtime,
+            listeners,
+            shared: Arc::new(Shared::new(world)),
+        })
+    }
+
+    /// The TCP addresses, with the ports the system chose where it was left to.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners
+            .tcp
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect()
+    }
+
+    /// A way to end the server from another thread.
+    pub fn stopper(&self) -> Stopper {
+        self.shared.stopper.clone()
+    }
+
+    /// Serves until stopped, answers what was asked by then, and returns. Connections that cannot take their replies within
+    /// two seconds are dropped.
+    pub fn run(self, signals: Signals) -> Result<(), ListenError> {
+        let Self {
+            runtime,
+            listeners,
+            shared,
+        } = self;
+        let unix_path = listeners.unix.as_ref().map(|(_, path)| path.clone());
+        runtime.block_on(async {
+            let mut doors = Vec::new();
+            tracing::info!("Server initialized");
+            if !listeners.tcp.is_empty() {
+                tracing::info!("Ready to accept connections tcp");
+            }
+            for listener in listeners.tcp {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                doors.push(tokio::spawn(listener::accept_tcp(
+                    listener,
+                    Arc::clone(&shared),
+                )));
+            }
+            if let Some((listener, path)) = listeners.unix {
+                let listener = tokio::net::UnixListener::from_std(listener)?;
+                doors.push(tokio::spawn(listener::accept_unix(
+                    listener,
+                    path,
+                    Arc::clone(&shared),
+                )));
+                tracing::info!("Ready to accept connections unix");
+            }
+            if signals == Signals::Heed {
+                tokio::spawn(stop::heed_signals(shared.stopper.clone()));
+            }
+            tokio::spawn(background::sweep(Arc::clone(&shared)));
+            tokio::spawn(background::close_idle(Arc::clone(&shared)));
+
+            shared.stopper.stopped().await;
+            tracing::info!("User requested shutdown...");
+            for door in doors {
+                door.abort();
+            }
+            shared.dismiss().await;
+            Ok::<_, ListenError>(())
+        })?;
+        runtime.shutdown_timeout(PATIENCE);
+        if let Some(path) = unix_path {
+            tracing::info!("Removing the unix socket file.");
+            if let Err(error) = fs::remove_file(&path) {
+                tracing::warn!("Error removing the unix socket file: {error}");
+            }
+        }
+        tracing::warn!("bitmapd is now ready to exit, bye bye...");
+        Ok(())
+    }
+}
+
+/// What the tasks of one server share.
+struct Shared {
+    world: Arc<World>,
+    stopper: Stopper,
+    /// How many connections there are.
+    connections: AtomicUsize,
+    /// Told when the last of them has gone.
+    empty: Notify,
+    /// When somebody was last seen speaking HTTP, in milliseconds since the Unix epoch.
+    http_seen_ms: AtomicI64,
+}
+
+impl Shared {
+    fn new(world: Arc<World>) -> Self {
+        Self {
+            world,
+            stopper: Stopper::new(),
+            connections: AtomicUsize::new(0),
+            empty: Notify::new(),
+            http_seen_ms: AtomicI64::new(i64::MIN / 2),
+        }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    fn enter(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn leave(&self) {
+        if self.connections.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.empty.notify_one();
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopper.is_stopped()
+    }
+
+    /// Tells every connection to end, and gives them a while to.
+    async fn dismiss(&self) {
+        let gone = async {
+            while self.connections() > 0 {
+                // Again for those that were only just accepted.
+                for client in self.world.clients.list() {
+                    client.close();
+                }
+                let _ =
+                    tokio::time::timeout(Duration::from_millis(50), self.empty.notified()).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, gone).await.is_err() {
+            tracing::warn!(
+                "{} connections did not take their last replies in time",
+                self.connections()
+            );
+        }
+    }
+
+    /// Logs an attempt to reach the server through a web browser, once a minute at most.
+    fn warn_of_http(&self, addr: &str) {
+        const QUIET_MS: i64 = 60_000;
+        let now = self.world.keyspace.clock().now_ms();
+        if now - self.http_seen_ms.swap(now, Ordering::Relaxed) >= QUIET_MS {
+            tracing::warn!(
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to bitmapd. \
+                 This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your server. \
+                 Connection from {addr} aborted."
+            );
+        }
+    }
+}

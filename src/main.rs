@@ -1,1 +1,123 @@
-fn main() {}
+//! The program: arguments to settings, settings to a running server. The only place that prints or exits.
+
+mod log;
+
+use std::ffi::OsString;
+use std::fs;
+use std::process::{self, ExitCode};
+use std::sync::LazyLock;
+
+use anyhow::{Context as _, Result};
+use bitmapd::bits::kernel;
+use bitmapd::config::{Config, Loaded, REDIS_VERSION};
+use clap::{ArgAction, Parser};
+
+/// Size classes close to what is asked for, and an honest count of what is in use.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+const USAGE: &str = "bitmapd [/path/to/redis.conf] [--name value ...] [-]
+       bitmapd - (read the settings from standard input)";
+
+const EXAMPLES: &str = "Examples:
+  bitmapd                                            defaults: port 6379
+  bitmapd --port 7777 --maxmemory 2gb --save 60 1
+  bitmapd /etc/redis/redis.conf --loglevel verbose
+  echo 'maxmemory 128mb' | bitmapd -
+
+Every setting of redis.conf can be given by its name with two dashes before it.";
+
+/// A Redis-compatible server for bitmaps: the same bytes to every client, compressed and counted inside.
+#[derive(Parser)]
+#[command(display_name = "Redis server", version = VERSIONS.as_str(), disable_version_flag = true)]
+#[command(override_usage = USAGE, after_help = EXAMPLES)]
+struct Cli {
+    /// Print the versions: Redis's, which is followed, and bitmapd's own
+    #[arg(short = 'v', long = "version", action = ArgAction::Version)]
+    version: Option<bool>,
+
+    /// A configuration file first, if any; then settings and their values
+    // What dashes mean in them is for `Config` to say: from the first word that is not an option above, clap hands on
+    // everything as it is.
+    #[arg(
+        value_name = "SETTINGS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    settings: Vec<OsString>,
+}
+
+/// The rest of the line redis-server prints, in which tools look for ` v=`, and one of our own.
+static VERSIONS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "v={REDIS_VERSION} sha=00000000:0 malloc=jemalloc-5.3.0 bits={} build=0000000000000000\nbitmapd {}",
+        usize::BITS,
+        env!("CARGO_PKG_VERSION"),
+    )
+});
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let Loaded { config, warnings } = Config::from_args(&Cli::parse().settings)?;
+    log::start(&config)?;
+    let kernels = kernel::select(config.kernels().as_deref()).context("the setting 'kernels'")?;
+    announce(&config, kernels.name(), &warnings);
+    let _pidfile = PidFile::write(&config);
+    Ok(())
+}
+
+/// The first lines of the log.
+fn announce(config: &Config, kernels: &str, warnings: &[String]) {
+    let own = env!("CARGO_PKG_VERSION");
+    tracing::info!(
+        "bitmapd {own} is starting: Redis version={REDIS_VERSION}, bits={}, mode=standalone, port={}, pid={}, \
+         kernels={kernels}",
+        usize::BITS,
+        config.port(),
+        process::id(),
+    );
+    match config.config_file() {
+        Some(file) => tracing::info!("Configuration loaded from {}", file.display()),
+        None => tracing::info!("Running without a config file"),
+    }
+    warnings
+        .iter()
+        .for_each(|warning| tracing::warn!("{warning}"));
+}
+
+/// The file with the process's number, there as long as the server runs.
+struct PidFile(std::path::PathBuf);
+
+impl PidFile {
+    /// Writes it where `pidfile` says. A server without one still serves, so failing to write it is only a warning.
+    fn write(config: &Config) -> Option<Self> {
+        let path = config.pidfile()?;
+        match fs::write(&path, format!("{}\n", process::id())) {
+            Ok(()) => Some(PidFile(path)),
+            Err(error) => {
+                tracing::warn!("Failed to write the pid file {}: {error}", path.display());
+                None
+            }
+        }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.0) {
+            tracing::warn!(
+                "Failed to remove the pid file {}: {error}",
+                self.0.display()
+            );
+        }
+    }
+}

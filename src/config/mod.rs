@@ -5,10 +5,11 @@
 //! Nothing here knows what a setting does: whoever must act at once on a change asks for it with [`Config::on_change`].
 //!
 //! - `kind` and `list`: values, from text and back; `number` and `words`: the spelling of numbers and lines.
-//! - `file`: redis.conf, `include`, standard input, and the command line, which is read as one more file.
+//! - `file`: redis.conf, `include`, standard input, and the command line, which `args` turns into one more file.
 //! - `rewrite`: CONFIG REWRITE.
 
 mod access;
+mod args;
 mod choice;
 mod file;
 mod kind;

@@ -5,11 +5,15 @@ mod log;
 use std::ffi::OsString;
 use std::fs;
 use std::process::{self, ExitCode};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use anyhow::{Context as _, Result};
 use bitmapd::bits::kernel;
+use bitmapd::cmd::World;
 use bitmapd::config::{Config, Loaded, REDIS_VERSION};
+use bitmapd::server::{Listen, Server, Signals};
+use bitmapd::stats::Stats;
+use bitmapd::store::Clock;
 use clap::{ArgAction, Parser};
 
 /// Size classes close to what is asked for, and an honest count of what is in use.
@@ -57,21 +61,41 @@ static VERSIONS: LazyLock<String> = LazyLock::new(|| {
 });
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
+    // Until the log is there, what goes wrong is told on standard error; afterwards in the log.
+    let (config, warnings) = match configure(&Cli::parse().settings) {
+        Ok(configured) => configured,
         Err(error) => {
             eprintln!("{error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match serve(config, &warnings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run() -> Result<()> {
-    let Loaded { config, warnings } = Config::from_args(&Cli::parse().settings)?;
+/// Reads the settings and starts the log. Returns what the log should warn about.
+fn configure(settings: &[OsString]) -> Result<(Config, Vec<String>)> {
+    let Loaded { config, warnings } = Config::from_args(settings)?;
     log::start(&config)?;
+    Ok((config, warnings))
+}
+
+/// Runs the server until something ends it.
+fn serve(config: Config, warnings: &[String]) -> Result<()> {
     let kernels = kernel::select(config.kernels().as_deref()).context("the setting 'kernels'")?;
-    announce(&config, kernels.name(), &warnings);
+    announce(&config, kernels.name(), warnings);
+
+    let config = Arc::new(config);
+    let listen = Listen::from_config(&config);
+    let world = World::new(Arc::clone(&config), Arc::new(Stats::new()), Clock::System);
+    let server = Server::bind(Arc::new(world), &listen)?;
     let _pidfile = PidFile::write(&config);
+    server.run(Signals::Heed)?;
     Ok(())
 }
 

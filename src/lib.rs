@@ -2,7 +2,8 @@
 //!
 //! Each floor below imports itself and the floors above it in this list, never one below:
 //!
-//! 0. `config`, `stats`, `glob`: every setting, every counter; the patterns of KEYS, SCAN and CONFIG GET.
+//! 0. `config`, `stats`: every setting, every counter; under them `glob` and `number`: the patterns of KEYS, SCAN and
+//!    CONFIG GET, and integers as Redis reads them.
 //! 1. `bits`, `resp`: the bit engine; the wire. Neither knows the other.
 //! 2. `store`: keys and values, with no input or output.
 //! 3. (durability: RDB and AOF files.)
@@ -11,6 +12,7 @@
 
 pub mod config;
 pub mod glob;
+pub mod number;
 pub mod stats;
 
 pub mod bits;

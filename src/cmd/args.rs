@@ -1,8 +1,8 @@
 //! A cursor over a command's arguments.
 
 use super::CmdError;
+use crate::number::parse_i64;
 use crate::resp::Request;
-use crate::store::value::parse_i64;
 
 /// The arguments of one request, read from the front. The command's name (and its subcommand's) is already read.
 #[derive(Clone, Copy)]

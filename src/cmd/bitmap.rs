@@ -6,9 +6,9 @@
 use super::{Args, CmdError, CmdResult, Context};
 use crate::bits::span::{Span, Unit};
 use crate::bits::{self, Op, View};
+use crate::number::parse_i64;
 use crate::resp::Reply;
 use crate::store::Value;
-use crate::store::value::parse_i64;
 
 /// Reads a bit offset. Limited by `proto-max-bulk-len` even where the command only reads.
 fn take_offset(cx: &Context<'_>, args: &mut Args<'_>) -> Result<u64, CmdError> {

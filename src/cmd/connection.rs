@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use super::{Args, CmdError, CmdResult, Context};
+use crate::number::parse_i64;
 use crate::resp::Reply;
-use crate::store::value::parse_i64;
 
 /// `PING [message]`
 pub(super) fn ping(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {

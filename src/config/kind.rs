@@ -1,5 +1,6 @@
 //! What kinds of value settings have: how each is read, shown and written back to a file.
 
+use crate::number::parse_i64;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -202,7 +203,7 @@ fn until_nul(word: &[u8]) -> &[u8] {
 }
 
 fn plain(word: &[u8]) -> Result<i64, String> {
-    number::integer(word).ok_or_else(|| "argument couldn't be parsed into an integer".into())
+    parse_i64(word).ok_or_else(|| "argument couldn't be parsed into an integer".into())
 }
 
 /// The size as Redis carries it on: in 64 bits, so that what is too big for a signed number comes out negative.
@@ -231,7 +232,7 @@ fn unsigned(number: i64, range: &RangeInclusive<i64>) -> Result<i64, String> {
 }
 
 fn size_or_percent(word: &[u8]) -> Result<i64, String> {
-    let percent = || number::integer(word.strip_suffix(b"%")?).filter(|percent| *percent >= 0);
+    let percent = || parse_i64(word.strip_suffix(b"%")?).filter(|percent| *percent >= 0);
     let number = match number::memory(word) {
         Some(bytes) => bytes as i64,
         None => -percent().ok_or("argument must be a memory or percent value")?,

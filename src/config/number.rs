@@ -1,17 +1,4 @@
-//! Numbers as the configuration writes them: plain integers, memory sizes with units, and octal.
-
-/// Reads a plain decimal integer in its one canonical spelling: no sign but `-`, no leading zero, no space.
-pub(crate) fn integer(text: &[u8]) -> Option<i64> {
-    let digits = text.strip_prefix(b"-").unwrap_or(text);
-    match digits {
-        [] => return None,
-        [b'0'] if digits.len() < text.len() => return None,
-        [b'0', _, ..] => return None,
-        _ if !digits.iter().all(u8::is_ascii_digit) => return None,
-        _ => {}
-    }
-    std::str::from_utf8(text).ok()?.parse().ok()
-}
+//! Numbers as only the configuration writes them: memory sizes with units, and octal.
 
 /// Reads a memory size in bytes: digits, then nothing or one of `b k kb m mb g gb` in any case.
 ///
@@ -73,33 +60,6 @@ pub(crate) fn lenient(text: &[u8], radix: u32) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn integers_have_one_spelling() {
-        for text in [
-            "0",
-            "7",
-            "-1",
-            "9223372036854775807",
-            "-9223372036854775808",
-        ] {
-            assert_eq!(integer(text.as_bytes()), text.parse().ok(), "{text}");
-        }
-        for text in [
-            "",
-            "-",
-            "-0",
-            "01",
-            "+1",
-            " 1",
-            "1 ",
-            "0x10",
-            "9223372036854775808",
-            "1kb",
-        ] {
-            assert_eq!(integer(text.as_bytes()), None, "{text:?}");
-        }
-    }
 
     #[test]
     fn memory_units_are_decimal_when_short_and_binary_when_long() {

@@ -25,6 +25,7 @@ use super::{
     inline,
     request::{Request, Span},
 };
+use crate::number::parse_i64;
 
 /// What a request may cost before it is refused.
 #[derive(Clone, Copy, Debug)]
@@ -166,7 +167,7 @@ impl Parser {
         let Some(digits) = self.line(buf, limits, ProtocolError::CountTooLong)? else {
             return Ok(None);
         };
-        let count = integer(digits)
+        let count = parse_i64(digits)
             .filter(|&n| n <= limits.max_multibulk)
             .ok_or(ProtocolError::InvalidCount)?;
         if count > Limits::UNAUTHENTICATED_WORDS && !limits.authenticated {
@@ -224,7 +225,7 @@ impl Parser {
         {
             return Err(ProtocolError::ExpectedBulk(kind));
         }
-        let len = integer(digits)
+        let len = parse_i64(digits)
             .filter(|&n| u64::try_from(n).is_ok_and(|n| n <= limits.max_bulk))
             .ok_or(ProtocolError::InvalidBulkLength)?;
         if len > Limits::UNAUTHENTICATED_BULK && !limits.authenticated {
@@ -282,28 +283,6 @@ impl Parser {
 /// Where `byte` first stands in `bytes`; their length when it does not.
 fn find(byte: u8, bytes: &[u8]) -> usize {
     bytes.iter().position(|&b| b == byte).unwrap_or(bytes.len())
-}
-
-/// A decimal integer as Redis reads one on the wire: an optional `-`, no leading zero, nothing else.
-fn integer(digits: &[u8]) -> Option<i64> {
-    let (negative, magnitude) = match digits {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, digits),
-    };
-    match magnitude {
-        [b'0'] if !negative => return Some(0),
-        [b'1'..=b'9', ..] => {}
-        _ => return None,
-    }
-    magnitude.iter().try_fold(0i64, |value, &byte| {
-        let digit = byte.is_ascii_digit().then(|| i64::from(byte - b'0'))?;
-        let value = value.checked_mul(10)?;
-        if negative {
-            value.checked_sub(digit)
-        } else {
-            value.checked_add(digit)
-        }
-    })
 }
 
 #[cfg(test)]

@@ -76,6 +76,13 @@ impl Setting {
 const I32: i64 = i32::MAX as i64;
 const U32: i64 = u32::MAX as i64;
 
+/// Redis's own container images are built with another default as well.
+const PROTECTED_MODE: &str = if cfg!(feature = "container") {
+    "no"
+} else {
+    "yes"
+};
+
 const YESNO: Kind = Kind::YesNo;
 const OPT: Kind = Kind::Optional(any as Check);
 const PROTECTED: Kind = Kind::Choice(Permission::CHOICES);
@@ -232,7 +239,7 @@ pub(super) static TABLE: &[Setting] = &[
     row("prefetch-batch-max-size",               "",                               int(0, 128),                              "16",                      Live,    Idle).hidden(),
     row("proc-title-template",                   "",                               Kind::Text(title_template),               "{title} {listen-addr} {server-mode}", Live,    Idle),
     row("propagation-error-behavior",            "",                               Kind::Choice(PROPAGATION_ERROR),          "ignore",                  Live,    Idle),
-    row("protected-mode",                        "",                               YESNO,                                    "yes",                     Live,    Honoured),
+    row("protected-mode",                        "",                               YESNO,                                    PROTECTED_MODE,            Live,    Honoured),
     row("proto-max-bulk-len",                    "",                               memory(1 << 20),                          "536870912",               Live,    Honoured),
     row("rdb-del-sync-files",                    "",                               YESNO,                                    "no",                      Live,    Idle),
     row("rdb-key-save-delay",                    "",                               int(-I32 - 1, I32),                       "0",                       Live,    Idle).hidden(),

@@ -1,14 +1,12 @@
-//! The bitmap commands: SETBIT, GETBIT, BITCOUNT, BITPOS, BITOP.
+//! The bitmap commands of one key: SETBIT, GETBIT, BITCOUNT, BITPOS.
 //!
 //! Each handler reads its arguments to the end, then looks at keys, then replies. The bits themselves are
 //! `crate::bits`; nothing here shifts or masks.
 
 use super::{Args, CmdError, CmdResult, Context};
 use crate::bits::span::{Span, Unit};
-use crate::bits::{self, Op, View};
 use crate::number::parse_i64;
 use crate::resp::Reply;
-use crate::store::Value;
 
 /// Reads a bit offset. Limited by `proto-max-bulk-len` even where the command only reads.
 fn take_offset(cx: &Context<'_>, args: &mut Args<'_>) -> Result<u64, CmdError> {
@@ -133,56 +131,4 @@ pub(super) fn bitpos(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         None => -1,
     };
     Ok(Reply::Integer(found))
-}
-
-/// `BITOP <AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE> destkey key [key ...]`: combines strings bit by bit into
-/// `destkey`, and replies the length of the result in bytes.
-///
-/// The result is as long as the longest source; shorter and missing sources are zero filled. If all are empty, the
-/// destination is deleted. Otherwise it is overwritten, its expiry gone.
-pub(super) fn bitop(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
-    const OPS: [(&str, Op); 8] = [
-        ("AND", Op::And),
-        ("OR", Op::Or),
-        ("XOR", Op::Xor),
-        ("NOT", Op::Not),
-        ("DIFF", Op::Diff),
-        ("DIFF1", Op::Diff1),
-        ("ANDOR", Op::AndOr),
-        ("ONE", Op::One),
-    ];
-    let &(name, op) = OPS
-        .iter()
-        .find(|(name, _)| args.take_word(name))
-        .ok_or(CmdError::Syntax)?;
-    let dest = args.take()?;
-    match (op, args.len()) {
-        (Op::Not, 2..) => {
-            return Err(CmdError::other(
-                "ERR BITOP NOT must be called with a single source key.",
-            ));
-        }
-        (Op::Diff | Op::Diff1 | Op::AndOr, 1) => {
-            return Err(CmdError::other(format!(
-                "ERR BITOP {name} must be called with at least two source keys."
-            )));
-        }
-        _ => {}
-    }
-
-    let result = {
-        let sources: Vec<View<'_>> = args
-            .rest()
-            .map(|key| cx.view(key).unwrap_or(View::Flat(&[])))
-            .collect();
-        bits::combine(op, &sources)
-    };
-    let len = result.len();
-    if len > 0 {
-        cx.put(dest, Value::from(result), None);
-        cx.changed("set", dest);
-    } else if cx.remove(dest).is_some() {
-        cx.changed("del", dest);
-    }
-    Ok(Reply::Integer(len as i64))
 }

@@ -29,18 +29,7 @@ impl<'a> Context<'a> {
         command: &'static Command,
         request: Request<'_>,
     ) -> Self {
-        let keyspace = &world.keyspace;
-        let keys = match command.scope {
-            Scope::Keys => match command.keys {
-                [spec] if spec.last == 0 => match spec.keys(request).next() {
-                    Some(key) => keyspace.lock_key(key, spec.access()),
-                    None => keyspace.lock_none(),
-                },
-                _ => keyspace.lock_keys(command.keys_of(request)),
-            },
-            Scope::Nothing | Scope::Walk(_) => keyspace.lock_none(),
-            Scope::Everything(access) => keyspace.lock_all(access),
-        };
+        let keys = lock(world, command, request);
         Self {
             world,
             client,
@@ -79,6 +68,15 @@ impl<'a> Context<'a> {
             self.keys = self.world.keyspace.lock_none();
             self.keys = self.world.keyspace.lock_all(access);
         }
+    }
+
+    /// Lets go of every lock while `work` runs, and takes those of `request` again. What was looked up before may be
+    /// gone after. Not inside a transaction.
+    pub(super) fn unlocked(&mut self, request: Request<'_>, work: impl FnOnce(&'a World)) {
+        debug_assert!(!self.in_exec, "a transaction keeps its locks to its end");
+        self.keys = self.world.keyspace.lock_none();
+        work(self.world);
+        self.keys = lock(self.world, self.command, request);
     }
 
     /// Looks a key up for its value: counts as an access, and as a keyspace hit or miss.
@@ -158,5 +156,21 @@ impl<'a> Context<'a> {
         } else {
             Ok(())
         }
+    }
+}
+
+/// Locks what `command`'s row says for `request`.
+fn lock<'a>(world: &'a World, command: &Command, request: Request<'_>) -> Locked<'a> {
+    let keyspace = &world.keyspace;
+    match command.scope {
+        Scope::Keys => match command.keys {
+            [spec] if spec.last == 0 => match spec.keys(request).next() {
+                Some(key) => keyspace.lock_key(key, spec.access()),
+                None => keyspace.lock_none(),
+            },
+            _ => keyspace.lock_keys(command.keys_of(request)),
+        },
+        Scope::Nothing | Scope::Walk(_) => keyspace.lock_none(),
+        Scope::Everything(access) => keyspace.lock_all(access),
     }
 }

@@ -6,6 +6,7 @@
 
 mod args;
 mod bitmap;
+mod bitop;
 pub mod client;
 mod command;
 mod connection;

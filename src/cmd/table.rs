@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
-use super::{CmdError, bitmap, connection, transaction};
+use super::{CmdError, bitmap, bitop, connection, transaction};
 use crate::resp::Request;
 
 const WRITE: Flags = Flags::WRITE;
@@ -30,7 +30,7 @@ pub static TABLE: &[Command] = &[
     //  name             arity  flags                         categories     keys             handler
     // bitmap
     row("bitcount",      -2, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitmap::bitcount),
-    row("bitop",         -4, &[WRITE, DENYOOM],               &[BITMAP],     &[writes(2), reads(3).rest(1)], bitmap::bitop),
+    row("bitop",         -4, &[WRITE, DENYOOM],               &[BITMAP],     &[writes(2), reads(3).rest(1)], bitop::bitop),
     row("bitpos",        -3, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitmap::bitpos),
     row("getbit",         3, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitmap::getbit),
     row("setbit",         4, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmap::setbit),

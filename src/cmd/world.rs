@@ -1,7 +1,7 @@
 //! What all connections share.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use super::Clients;
 use crate::config::Config;
@@ -20,7 +20,11 @@ pub struct World {
     pub run_id: String,
     /// When the server started, in milliseconds since the Unix epoch.
     pub started_ms: i64,
+    aside: OnceLock<Aside>,
 }
+
+/// Runs what it is given, and returns when that is done: where it holds up no other connection.
+pub type Aside = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 impl World {
     pub fn new(config: Arc<Config>, stats: Arc<Stats>, clock: Clock) -> Self {
@@ -32,6 +36,20 @@ impl World {
             changes: AtomicU64::new(0),
             run_id: run_id(),
             started_ms: clock.now_ms(),
+            aside: OnceLock::new(),
+        }
+    }
+
+    /// Says where long work runs; until then, on the caller's thread. Only the first call counts.
+    pub fn set_aside(&self, aside: Aside) {
+        let _ = self.aside.set(aside); // a second server on the same world runs it the same way
+    }
+
+    /// Runs long work, with no lock held, where it holds up no other connection.
+    pub(super) fn aside(&self, work: &mut dyn FnMut()) {
+        match self.aside.get() {
+            Some(aside) => aside(work),
+            None => work(),
         }
     }
 }

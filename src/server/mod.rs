@@ -63,6 +63,8 @@ impl Server {
             builder.worker_threads(threads);
         }
         let runtime = builder.thread_name("worker").enable_all().build()?;
+        // The worker's other connections move to another thread meanwhile.
+        world.set_aside(Box::new(|work| tokio::task::block_in_place(work)));
         Ok(Self {
             runtime,
             listeners,

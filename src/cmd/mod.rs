@@ -12,6 +12,7 @@ mod command;
 mod connection;
 mod context;
 mod error;
+mod lookup;
 pub mod session;
 pub mod table;
 mod transaction;

@@ -4,10 +4,8 @@
 //! follow from it, and so does what COMMAND INFO prints. To add a command, write its handler in its family's file and
 //! its row in that family's block, names in order. Facts in the rows are those COMMAND INFO of Redis 8.2 gives.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
-
 use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
+pub use super::lookup::find;
 use super::{CmdError, bitmap, bitop, connection, transaction};
 use crate::resp::Request;
 
@@ -116,27 +114,6 @@ impl Command {
     const fn tips(self, tips: &'static [&'static str]) -> Self {
         Self { tips, ..self }
     }
-}
-
-/// The row's commands by lower-case name.
-static BY_NAME: LazyLock<HashMap<&'static [u8], &'static Command>> = LazyLock::new(|| {
-    TABLE
-        .iter()
-        .map(|command| (command.name.as_bytes(), command))
-        .collect()
-});
-
-/// The longest command name, in bytes.
-const NAME_MAX: usize = 32;
-
-/// The command of this name, in any case of letters.
-pub fn find(name: &[u8]) -> Option<&'static Command> {
-    // Lowered on the stack: no name is long, and looking one up must not allocate.
-    let mut lower = [0; NAME_MAX];
-    let lower = lower.get_mut(..name.len())?;
-    lower.copy_from_slice(name);
-    lower.make_ascii_lowercase();
-    BY_NAME.get(&*lower).copied()
 }
 
 /// The row for a request: the command's, or its subcommand's where it has some.

@@ -1,8 +1,8 @@
-//! What happens with nobody asking: keys whose time has come are removed, clients that sleep are closed.
+//! What happens with nobody asking: keys whose time has come are removed, clients that sleep are closed, rates are taken.
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::Shared;
@@ -16,6 +16,19 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
         let hz = shared.world.config.hz().max(1);
         tokio::time::sleep(Duration::from_millis(1000 / u64::from(hz))).await;
         shared.world.keyspace.sweep(SWEEP_SHARDS);
+    }
+}
+
+/// Takes the samples behind INFO's rates, ten a second.
+pub(super) async fn sample(shared: Arc<Shared>) {
+    let start = Instant::now();
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let elapsed = start.elapsed().as_millis();
+        shared
+            .world
+            .stats
+            .sample(u64::try_from(elapsed).unwrap_or(u64::MAX));
     }
 }
 

@@ -122,6 +122,7 @@ impl Server {
             }
             tokio::spawn(background::sweep(Arc::clone(&shared)));
             tokio::spawn(background::close_idle(Arc::clone(&shared)));
+            tokio::spawn(background::sample(Arc::clone(&shared)));
 
             shared.stopper.stopped().await;
             tracing::info!("User requested shutdown...");

@@ -2,17 +2,33 @@
 //!
 //! Synchronous and in memory. It must not know commands, replies, sockets or disks; it is handed its clock.
 //!
-//! - [`value`]: a Redis string, short and flat or a compressed bitmap.
-//! - [`keyspace`]: which shard a key lives in, and how any set of keys is locked.
+//! Seen from above:
+//! - [`keyspace`]: which shard a key lives in, how any set of keys is locked, the sweep of what is due.
+//! - [`locked`]: what can be done with the keys that are locked; [`walk`]: and with whole databases.
+//! - [`handle`]: one entry, to read or to change.
+//! - [`value`]: a Redis string outside the keyspace, short and flat or a compressed bitmap.
 //! - [`watch`]: who wants to know that a key changed.
 //! - [`clock`]: what time it is.
+//!
+//! Inside, each holding the next: a `shard` behind one lock has a `table` for each database, made of `segment`s of about
+//! a thousand keys in hash order, and a key with its value is an `entry`, one allocation.
 
 pub mod clock;
+mod entry;
+pub mod handle;
 pub mod keyspace;
+pub mod locked;
+mod segment;
+mod shard;
+mod table;
 pub mod value;
+pub mod walk;
 pub mod watch;
 
 pub use clock::Clock;
-pub use keyspace::{Access, EntryMut, EntryRef, Keyspace, Locked, Removed};
+pub use handle::{EntryMut, EntryRef, Removed};
+pub use keyspace::{Access, Keyspace};
+pub use locked::Locked;
 pub use value::{Encoding, Value};
+pub use walk::Garbage;
 pub use watch::Watch;

@@ -1,0 +1,153 @@
+//! One entry of a locked key: to read ([`EntryRef`]), to change ([`EntryMut`]), or taken out ([`Removed`]).
+
+use super::entry::{Content, Entry, Held};
+use super::table::{Place, Table};
+use super::{Encoding, Value};
+use crate::bits::{Bitmap, View, flat};
+
+/// What a key costs in the tables: a fingerprint and a pointer, at four slots to every three keys.
+const SLOT_BYTES: usize = (size_of::<u32>() + size_of::<Entry>()) * 4 / 3;
+
+/// The access word: seconds since the Unix epoch, cut to 32 bits.
+pub(super) fn seconds(ms: i64) -> u32 {
+    (ms / 1000) as u32
+}
+
+/// A key's entry, to read.
+#[derive(Clone, Copy)]
+pub struct EntryRef<'a> {
+    entry: &'a Entry,
+    now: i64,
+}
+
+impl<'a> EntryRef<'a> {
+    #[inline]
+    pub(super) fn new(entry: &'a Entry, now: i64) -> Self {
+        Self { entry, now }
+    }
+
+    /// The bytes, in whichever form they are held.
+    #[inline]
+    pub fn view(&self) -> View<'a> {
+        self.entry.view()
+    }
+
+    pub fn encoding(&self) -> Encoding {
+        self.entry.encoding()
+    }
+
+    /// When the key goes, in milliseconds since the Unix epoch.
+    pub fn expires_at(&self) -> Option<i64> {
+        self.entry.expires_at()
+    }
+
+    /// A copy of the value, which shares its chunks.
+    pub fn value(&self) -> Value {
+        self.entry.value()
+    }
+
+    /// Seconds since the last access.
+    pub fn idle_seconds(&self) -> u32 {
+        seconds(self.now).wrapping_sub(self.entry.accessed())
+    }
+
+    /// Counts this as an access (OBJECT IDLETIME). Reads of the same second write nothing, so that cores reading one hot
+    /// key do not take its cache line from each other.
+    #[inline]
+    pub fn touch(&self) {
+        let now = seconds(self.now);
+        if self.entry.accessed() != now {
+            self.entry.set_accessed(now);
+        }
+    }
+
+    /// Bytes the key costs: entry, key, value and its share of the table.
+    pub fn cost(&self) -> usize {
+        self.entry.heap_bytes() + SLOT_BYTES
+    }
+}
+
+/// A key's entry, to change. Every change of the bytes makes the encoding raw, as in Redis.
+pub struct EntryMut<'a> {
+    table: &'a mut Table,
+    place: Place,
+    now: i64,
+    /// Where bitmaps go that are replaced: freed once the locks are released.
+    replaced: &'a mut Vec<Bitmap>,
+}
+
+impl<'a> EntryMut<'a> {
+    #[inline]
+    pub(super) fn new(
+        table: &'a mut Table,
+        place: Place,
+        now: i64,
+        replaced: &'a mut Vec<Bitmap>,
+    ) -> Self {
+        Self {
+            table,
+            place,
+            now,
+            replaced,
+        }
+    }
+
+    /// The same entry, to read.
+    pub fn as_ref(&self) -> EntryRef<'_> {
+        EntryRef::new(self.table.entry(self.place), self.now)
+    }
+
+    /// The bytes, in whichever form they are held.
+    pub fn view(&self) -> View<'_> {
+        self.table.entry(self.place).view()
+    }
+
+    /// Sets one bit, growing the string as SETBIT does (for 0 too). Returns the old bit.
+    pub fn set_bit(&mut self, bit: u64, on: bool) -> bool {
+        match self.hold((bit / 8).saturating_add(1)) {
+            Held::Flat(bytes) => flat::set(bytes, bit, on),
+            Held::Bitmap(bitmap) => bitmap.set(bit, on),
+        }
+    }
+
+    /// Overwrites the bytes from `at` on, growing the string, zero filled, as SETRANGE does.
+    pub fn write(&mut self, at: u64, bytes: &[u8]) {
+        match self.hold(at.saturating_add(bytes.len() as u64)) {
+            Held::Flat(flat) => flat[at as usize..][..bytes.len()].copy_from_slice(bytes),
+            Held::Bitmap(bitmap) => bitmap.write(at, bytes),
+        }
+    }
+
+    /// Zero-extends the string to at least `len` bytes.
+    pub fn grow(&mut self, len: u64) {
+        if let Held::Bitmap(bitmap) = self.hold(len) {
+            bitmap.grow(len);
+        }
+    }
+
+    /// The value, raw, in a form that can be `len` bytes long; plain bytes are that long already.
+    fn hold(&mut self, len: u64) -> Held<'_> {
+        self.table.entry_mut(self.place).grow(len)
+    }
+
+    /// Replaces the value and keeps the expiry (SET KEEPTTL, INCR, BITFIELD on the whole value).
+    pub fn replace(&mut self, mut value: Value) {
+        let old = self
+            .table
+            .entry_mut(self.place)
+            .replace(Content::take(&mut value));
+        self.replaced.extend(old);
+    }
+
+    /// Sets, moves or (`None`) removes the expiry: absolute, in milliseconds since the Unix epoch.
+    pub fn set_expiry(&mut self, expires_at: Option<i64>) {
+        self.table.set_expiry(self.place, expires_at);
+    }
+}
+
+/// What [`Locked::remove`](super::Locked::remove) took out.
+pub struct Removed {
+    pub value: Value,
+    /// Absolute, in milliseconds since the Unix epoch.
+    pub expires_at: Option<i64>,
+}

@@ -1,0 +1,273 @@
+//! Keys that are locked, and what can be done with each.
+
+use std::slice;
+use std::sync::Arc;
+
+use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
+
+use super::entry::{Content, Entry};
+use super::handle::seconds;
+use super::keyspace::Spot;
+use super::shard::Shard;
+use super::{Encoding, EntryMut, EntryRef, Keyspace, Removed, Value, Watch};
+use crate::bits::Bitmap;
+
+pub(super) enum Guard<'a> {
+    Read(RwLockReadGuard<'a, Shard>),
+    Write(RwLockWriteGuard<'a, Shard>),
+}
+
+impl Guard<'_> {
+    #[inline]
+    pub fn shard(&self) -> &Shard {
+        match self {
+            Guard::Read(shard) => shard,
+            Guard::Write(shard) => shard,
+        }
+    }
+}
+
+/// The shards that are held, ascending. One is by far the most common, and needs no list.
+enum Guards<'a> {
+    None,
+    One((usize, Guard<'a>)),
+    Many(Vec<(usize, Guard<'a>)>),
+}
+
+impl<'a> Guards<'a> {
+    #[inline]
+    fn held(&self) -> &[(usize, Guard<'a>)] {
+        match self {
+            Guards::None => &[],
+            Guards::One(one) => slice::from_ref(one),
+            Guards::Many(many) => many,
+        }
+    }
+
+    #[inline]
+    fn shard(&self, at: usize) -> &Shard {
+        let held = self.held();
+        let index = held
+            .binary_search_by_key(&at, |(shard, _)| *shard)
+            .expect("the plan names every key");
+        held[index].1.shard()
+    }
+
+    #[inline]
+    fn shard_mut(&mut self, at: usize) -> &mut Shard {
+        let held = match self {
+            Guards::None => &mut [],
+            Guards::One(one) => slice::from_mut(one),
+            Guards::Many(many) => many.as_mut_slice(),
+        };
+        let index = held
+            .binary_search_by_key(&at, |(shard, _)| *shard)
+            .expect("the plan names every key");
+        match &mut held[index].1 {
+            Guard::Read(_) => panic!("a change under a shared lock"),
+            Guard::Write(shard) => shard,
+        }
+    }
+}
+
+/// Keys that are locked, at one moment: [`Locked::now`] does not move while the locks are held.
+///
+/// A key whose time has come is absent, whether or not it has been removed yet. Asking for a key whose shard is not
+/// held, or for changes where the lock is shared, is a bug in the caller's plan and panics.
+pub struct Locked<'a> {
+    keyspace: &'a Keyspace,
+    now: i64,
+    guards: Guards<'a>,
+    /// Bitmaps that were replaced. Declared after the guards, so dropped after them: freeing a large one takes
+    /// milliseconds, for which nobody should wait.
+    replaced: Vec<Bitmap>,
+}
+
+impl<'a> Locked<'a> {
+    fn new(keyspace: &'a Keyspace, guards: Guards<'a>) -> Self {
+        // Read after the locks are held: waiting must not make a key seem alive longer than it is.
+        Self {
+            keyspace,
+            now: keyspace.clock().now_ms(),
+            guards,
+            replaced: Vec::new(),
+        }
+    }
+
+    pub(super) fn none(keyspace: &'a Keyspace) -> Self {
+        Self::new(keyspace, Guards::None)
+    }
+
+    #[inline]
+    pub(super) fn one(keyspace: &'a Keyspace, held: (usize, Guard<'a>)) -> Self {
+        Self::new(keyspace, Guards::One(held))
+    }
+
+    /// `held` is ascending by shard.
+    pub(super) fn many(keyspace: &'a Keyspace, held: Vec<(usize, Guard<'a>)>) -> Self {
+        debug_assert!(held.is_sorted_by(|a, b| a.0 < b.0));
+        Self::new(keyspace, Guards::Many(held))
+    }
+
+    /// Milliseconds since the Unix epoch, read once when the locks were taken.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    pub(super) fn keyspace(&self) -> &'a Keyspace {
+        self.keyspace
+    }
+
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.guards.held().is_empty()
+    }
+
+    pub(super) fn shard(&self, at: usize) -> &Shard {
+        self.guards.shard(at)
+    }
+
+    pub(super) fn shard_mut(&mut self, at: usize) -> &mut Shard {
+        self.guards.shard_mut(at)
+    }
+
+    /// Looks a key up. Does not count as an access; see [`EntryRef::touch`].
+    #[inline]
+    pub fn get(&self, db: usize, key: &[u8]) -> Option<EntryRef<'_>> {
+        let Spot { shard, fingerprint } = self.keyspace.spot(key);
+        let entry = self
+            .guards
+            .shard(shard)
+            .find(db, fingerprint, key, self.now)?;
+        Some(EntryRef::new(entry, self.now))
+    }
+
+    /// Looks a key up to change it. One whose time has come is removed first.
+    #[inline]
+    pub fn get_mut(&mut self, db: usize, key: &[u8]) -> Option<EntryMut<'_>> {
+        let Spot { shard, fingerprint } = self.keyspace.spot(key);
+        let shard = self.guards.shard_mut(shard);
+        let place = shard.find_alive(db, fingerprint, key, self.now)?;
+        Some(EntryMut::new(
+            shard.table_mut(db),
+            place,
+            self.now,
+            &mut self.replaced,
+        ))
+    }
+
+    /// The key's entry, made as an empty raw string where there is none. The flag says whether it was made.
+    pub fn get_or_create(&mut self, db: usize, key: &[u8]) -> (EntryMut<'_>, bool) {
+        let Spot { shard, fingerprint } = self.keyspace.spot(key);
+        let shard = self.guards.shard_mut(shard);
+        let found = shard.find_alive(db, fingerprint, key, self.now);
+        let table = shard.table_mut(db);
+        let place = found.unwrap_or_else(|| {
+            let empty = Content::Flat(&[], Encoding::Raw);
+            table.insert(fingerprint, Entry::new(key, None, seconds(self.now), empty))
+        });
+        (
+            EntryMut::new(table, place, self.now, &mut self.replaced),
+            found.is_none(),
+        )
+    }
+
+    /// Stores a value under a key, whatever was there. `expires_at` is absolute, in milliseconds; `None` is for ever.
+    pub fn put(&mut self, db: usize, key: &[u8], mut value: Value, expires_at: Option<i64>) {
+        self.put_content(db, key, Content::take(&mut value), expires_at);
+    }
+
+    /// Stores a string set as a whole (SET): as [`Locked::put`] of [`Value::set`], without building the value first.
+    pub fn put_bytes(&mut self, db: usize, key: &[u8], bytes: &[u8], expires_at: Option<i64>) {
+        self.put_content(
+            db,
+            key,
+            Content::new(bytes, Encoding::of(bytes)),
+            expires_at,
+        );
+    }
+
+    fn put_content(
+        &mut self,
+        db: usize,
+        key: &[u8],
+        content: Content<'_>,
+        expires_at: Option<i64>,
+    ) {
+        let Spot { shard, fingerprint } = self.keyspace.spot(key);
+        let table = self.guards.shard_mut(shard).table_mut(db);
+        match table.find(fingerprint, key) {
+            None => {
+                table.insert(
+                    fingerprint,
+                    Entry::new(key, expires_at, seconds(self.now), content),
+                );
+            }
+            // With an expiry before and after, or without both times, the entry may stay where it is.
+            Some(place) if table.entry(place).expires_at().is_some() == expires_at.is_some() => {
+                table.set_expiry(place, expires_at);
+                let entry = table.entry_mut(place);
+                entry.set_accessed(seconds(self.now));
+                self.replaced.extend(entry.replace(content));
+            }
+            Some(place) => {
+                let new = Entry::new(key, expires_at, seconds(self.now), content);
+                if let Value::Bitmap(old) = table.exchange(place, new).into_value() {
+                    self.replaced.push(old);
+                }
+            }
+        }
+    }
+
+    /// Takes a key out.
+    pub fn remove(&mut self, db: usize, key: &[u8]) -> Option<Removed> {
+        let Spot { shard, fingerprint } = self.keyspace.spot(key);
+        let shard = self.guards.shard_mut(shard);
+        let place = shard.find_alive(db, fingerprint, key, self.now)?;
+        let entry = shard.table_mut(db).remove(place);
+        Some(Removed {
+            expires_at: entry.expires_at(),
+            value: entry.into_value(),
+        })
+    }
+
+    /// Takes a key out and frees what it held, a bitmap once the locks are released. Whether it was there.
+    pub fn delete(&mut self, db: usize, key: &[u8]) -> bool {
+        let removed = self.remove(db, key);
+        let was_there = removed.is_some();
+        if let Some(Removed {
+            value: Value::Bitmap(bitmap),
+            ..
+        }) = removed
+        {
+            self.replaced.push(bitmap);
+        }
+        was_there
+    }
+
+    /// Tells whoever watches `key` that it changed.
+    pub fn touch_watchers(&mut self, db: usize, key: &[u8]) {
+        let spot = self.keyspace.spot(key);
+        self.guards.shard_mut(spot.shard).watchers.touch(db, key);
+    }
+
+    /// From now on, a change of `key` sets `watch`. The key must be held for writing.
+    pub fn watch(&mut self, db: usize, key: &[u8], watch: &Arc<Watch>) {
+        self.shard_without_due(db, key).watchers.add(db, key, watch);
+    }
+
+    /// Undoes [`Locked::watch`]. Should the key's time have come since, it is removed now, which is a change: whoever needs
+    /// to know whether anything changed unwatches first and then reads the mark.
+    pub fn unwatch(&mut self, db: usize, key: &[u8], watch: &Arc<Watch>) {
+        self.shard_without_due(db, key)
+            .watchers
+            .remove(db, key, watch);
+    }
+
+    /// A key whose time has come is removed, so that its removal cannot be taken for a change that came later, or missed.
+    fn shard_without_due(&mut self, db: usize, key: &[u8]) -> &mut Shard {
+        let Spot { shard, fingerprint } = self.keyspace.spot(key);
+        let shard = self.guards.shard_mut(shard);
+        shard.find_alive(db, fingerprint, key, self.now);
+        shard
+    }
+}

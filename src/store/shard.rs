@@ -1,0 +1,108 @@
+//! What is behind one lock: the keys whose hashes begin alike, of every database, and who watches them.
+
+use super::entry::Entry;
+use super::table::{Place, Table};
+use super::watch::Watchers;
+
+#[derive(Default)]
+pub(super) struct Shard {
+    /// By database, up to the last that was ever used here.
+    tables: Vec<Table>,
+    pub watchers: Watchers,
+    /// Entries removed because their time had come, since start.
+    pub expired: u64,
+}
+
+impl Shard {
+    /// The keys of a database, `None` where it never had any here.
+    #[inline]
+    pub fn table(&self, db: usize) -> Option<&Table> {
+        self.tables.get(db)
+    }
+
+    /// The keys of a database.
+    #[inline]
+    pub fn table_mut(&mut self, db: usize) -> &mut Table {
+        if self.tables.len() <= db {
+            self.tables.resize_with(db + 1, Table::default);
+        }
+        &mut self.tables[db]
+    }
+
+    /// The entry of a key, unless its time has come.
+    #[inline]
+    pub fn find(&self, db: usize, fingerprint: u32, key: &[u8], now: i64) -> Option<&Entry> {
+        let table = self.table(db)?;
+        let entry = table.entry(table.find(fingerprint, key)?);
+        (!entry.is_due(now)).then_some(entry)
+    }
+
+    /// Where the entry of a key is. One whose time has come is removed, and whoever watches it told.
+    #[inline]
+    pub fn find_alive(
+        &mut self,
+        db: usize,
+        fingerprint: u32,
+        key: &[u8],
+        now: i64,
+    ) -> Option<Place> {
+        let table = self.tables.get_mut(db)?;
+        let place = table.find(fingerprint, key)?;
+        if table.entry(place).is_due(now) {
+            table.remove(place);
+            self.watchers.touch(db, key);
+            self.expired += 1;
+            return None;
+        }
+        Some(place)
+    }
+
+    /// Removes entries whose time has come, of all databases, until `limit` are removed or all are; tells whoever watches
+    /// them, and hands them to `gone`. Says whether all are removed.
+    pub fn remove_due(&mut self, now: i64, limit: usize, mut gone: impl FnMut(Entry)) -> bool {
+        let mut removed = 0;
+        for (db, table) in self.tables.iter_mut().enumerate() {
+            if table.soonest() > now {
+                continue;
+            }
+            let all = table.remove_due(now, limit - removed, |entry| {
+                self.watchers.touch(db, entry.key());
+                removed += 1;
+                gone(entry);
+            });
+            if !all || removed >= limit {
+                self.expired += removed as u64;
+                return false;
+            }
+        }
+        self.expired += removed as u64;
+        true
+    }
+
+    /// Whether some entry's time may have come.
+    pub fn has_due(&self, now: i64) -> bool {
+        self.tables.iter().any(|table| table.soonest() <= now)
+    }
+
+    /// Empties a database. Whoever watches a key that was there is told.
+    pub fn flush(&mut self, db: usize, fingerprint: impl Fn(&[u8]) -> u32) -> Table {
+        let table = std::mem::take(self.table_mut(db));
+        self.watchers
+            .touch_where(db, |key| table.find(fingerprint(key), key).is_some());
+        table
+    }
+
+    /// Exchanges two databases. Whoever watches a key that is there in either is told.
+    pub fn swap(&mut self, a: usize, b: usize, fingerprint: impl Fn(&[u8]) -> u32) {
+        self.table_mut(a.max(b));
+        self.tables.swap(a, b);
+        for db in [a, b] {
+            self.watchers.touch_where(db, |key| {
+                let fingerprint = fingerprint(key);
+                [a, b]
+                    .iter()
+                    .any(|&side| self.tables[side].find(fingerprint, key).is_some())
+            });
+        }
+    }
+}

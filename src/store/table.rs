@@ -1,0 +1,349 @@
+//! One database's keys within one shard: segments of the hash order, found through a directory (extendible hashing).
+//!
+//! The leading bits of a fingerprint pick a slot of the directory, and that a segment. A segment with fewer bits of its own
+//! than the directory has stands in several slots. One that is full at its largest size splits in two by its next bit,
+//! so no insert moves more entries than one segment holds; should it already use all the directory's bits, the directory
+//! doubles, which copies four bytes for every few hundred keys.
+
+use super::entry::Entry;
+use super::segment::{JOIN_LEN, MAX_SLOTS, Segment};
+
+/// The directory has at most so many slots to a segment. Fingerprints from a good hash stay far below; if ever many were
+/// equal, splitting would not separate them, and their segment grows instead.
+const MAX_SPREAD: usize = 16;
+
+/// Keys of one database, in one shard.
+pub(super) struct Table {
+    /// `1 << bits` indices into `segments`, in hash order; nothing before the first key.
+    directory: Vec<u32>,
+    bits: u8,
+    segments: Vec<Segment>,
+    len: usize,
+    expiring: usize,
+    /// Of all expiries (Unix ms), to tell their average.
+    expiry_sum: i128,
+    /// No entry goes before this (Unix ms); it may be earlier than any.
+    soonest: i64,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            directory: Vec::new(),
+            bits: 0,
+            segments: Vec::new(),
+            len: 0,
+            expiring: 0,
+            expiry_sum: 0,
+            soonest: i64::MAX,
+        }
+    }
+}
+
+/// Where an entry is, until the next insert or remove.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    segment: usize,
+    slot: usize,
+}
+
+impl Table {
+    /// How many keys there are, those whose time has come included.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// How many keys have an expiry.
+    pub fn expiring(&self) -> usize {
+        self.expiring
+    }
+
+    /// The sum of all expiries, in milliseconds since the Unix epoch.
+    pub fn expiry_sum(&self) -> i128 {
+        self.expiry_sum
+    }
+
+    /// A time before which no key goes.
+    pub fn soonest(&self) -> i64 {
+        self.soonest
+    }
+
+    #[inline]
+    fn slot_of(&self, fingerprint: u32) -> usize {
+        fingerprint.unbounded_shr(32 - u32::from(self.bits)) as usize
+    }
+
+    #[inline]
+    pub fn find(&self, fingerprint: u32, key: &[u8]) -> Option<Place> {
+        let segment = *self.directory.get(self.slot_of(fingerprint))? as usize;
+        let slot = self.segments[segment].find(fingerprint, key)?;
+        Some(Place { segment, slot })
+    }
+
+    #[inline]
+    pub fn entry(&self, place: Place) -> &Entry {
+        self.segments[place.segment].entry(place.slot)
+    }
+
+    /// The entry, to change its value; for the expiry there is [`Table::set_expiry`].
+    #[inline]
+    pub fn entry_mut(&mut self, place: Place) -> &mut Entry {
+        self.segments[place.segment].entry_mut(place.slot)
+    }
+
+    /// Adds an entry whose key is not there.
+    pub fn insert(&mut self, fingerprint: u32, mut entry: Entry) -> Place {
+        self.len += 1;
+        self.count_expiry(None, entry.expires_at());
+        if self.segments.is_empty() {
+            self.segments.push(Segment::new());
+            self.directory.push(0);
+        }
+        loop {
+            let segment = self.directory[self.slot_of(fingerprint)] as usize;
+            match self.segments[segment].insert(fingerprint, entry) {
+                Ok(slot) => return Place { segment, slot },
+                Err(refused) => entry = refused,
+            }
+            self.make_room(segment);
+        }
+    }
+
+    /// Takes an entry out.
+    pub fn remove(&mut self, place: Place) -> Entry {
+        let removed = self.segments[place.segment].remove(place.slot);
+        self.len -= 1;
+        self.count_expiry(removed.expires_at(), None);
+        self.give_back(place.segment);
+        removed
+    }
+
+    /// Puts another entry of the same key in its place.
+    pub fn exchange(&mut self, place: Place, entry: Entry) -> Entry {
+        self.count_expiry(self.entry(place).expires_at(), entry.expires_at());
+        self.segments[place.segment].exchange(place.slot, entry)
+    }
+
+    /// Sets, moves or removes an entry's expiry.
+    pub fn set_expiry(&mut self, place: Place, expires_at: Option<i64>) {
+        self.count_expiry(self.entry(place).expires_at(), expires_at);
+        self.segments[place.segment].set_expiry(place.slot, expires_at);
+    }
+
+    fn count_expiry(&mut self, old: Option<i64>, new: Option<i64>) {
+        if let Some(at) = old {
+            self.expiring -= 1;
+            self.expiry_sum -= i128::from(at);
+        }
+        if let Some(at) = new {
+            self.expiring += 1;
+            self.expiry_sum += i128::from(at);
+            self.soonest = self.soonest.min(at);
+        }
+    }
+
+    /// The entries from a fingerprint on, in hash order.
+    pub fn iter_from(&self, fingerprint: u32) -> impl Iterator<Item = (u32, &Entry)> {
+        let mut slot = self.slot_of(fingerprint);
+        let segments = std::iter::from_fn(move || {
+            let segment = &self.segments[*self.directory.get(slot)? as usize];
+            slot = self.slot_of(segment.first()) + self.width(segment);
+            Some(segment)
+        });
+        segments.flat_map(move |segment| segment.iter_from(fingerprint))
+    }
+
+    /// The `n`th entry in an order that does not change while nothing is added or removed.
+    pub fn nth(&self, mut n: usize) -> Option<&Entry> {
+        for segment in &self.segments {
+            if n < segment.len() {
+                return segment.iter_from(0).nth(n).map(|(_, entry)| entry);
+            }
+            n -= segment.len();
+        }
+        None
+    }
+
+    /// Removes entries whose time has come, segment by segment, and stops once `limit` are removed or all are. Says
+    /// whether all are. Segments without such entries are not looked at.
+    pub fn remove_due(&mut self, now: i64, limit: usize, mut gone: impl FnMut(Entry)) -> bool {
+        let mut removed = 0;
+        let mut at = 0;
+        while at < self.segments.len() {
+            if removed >= limit {
+                return false;
+            }
+            if self.segments[at].soonest() > now {
+                at += 1;
+                continue;
+            }
+            let mut sum = 0;
+            let before = self.segments[at].len();
+            self.segments[at].remove_due(now, &mut |entry| {
+                sum += i128::from(entry.expires_at().expect("it was due"));
+                gone(entry);
+            });
+            let count = before - self.segments[at].len();
+            removed += count;
+            self.len -= count;
+            self.expiring -= count;
+            self.expiry_sum -= sum;
+            // A join moves segments about. Those that were done are not due any more and cost a glance.
+            at = if self.give_back(at) { 0 } else { at + 1 };
+        }
+        self.soonest = self
+            .segments
+            .iter()
+            .map(Segment::soonest)
+            .min()
+            .unwrap_or(i64::MAX);
+        true
+    }
+
+    /// Makes a segment that refused an entry larger, or two.
+    fn make_room(&mut self, at: usize) {
+        let segment = &self.segments[at];
+        let doubles = segment.depth() == self.bits;
+        let may_split =
+            !doubles || self.directory.len() * 2 <= MAX_SPREAD * (self.segments.len() + 1);
+        if self.segments[at].slots() < MAX_SLOTS || !may_split {
+            self.segments[at].grow();
+            return;
+        }
+        if doubles {
+            self.directory = self
+                .directory
+                .iter()
+                .flat_map(|&segment| [segment, segment])
+                .collect();
+            self.bits += 1;
+        }
+        let upper = self.segments[at].split();
+        self.segments.push(upper);
+        self.point_at(self.segments.len() - 1);
+    }
+
+    /// Makes a segment that lost entries smaller, or one with its neighbour, if it became much too large. Says whether it
+    /// joined any.
+    fn give_back(&mut self, mut at: usize) -> bool {
+        if !self.segments[at].is_sparse() {
+            return false;
+        }
+        let mut joined = false;
+        while let Some(sibling) = self.sibling(at)
+            && self.segments[at].len() + self.segments[sibling].len() <= JOIN_LEN
+        {
+            at = self.join(at, sibling);
+            joined = true;
+        }
+        if self.segments[at].is_sparse() {
+            self.segments[at].shrink();
+        }
+        joined
+    }
+
+    /// The segment it would make a whole with.
+    fn sibling(&self, at: usize) -> Option<usize> {
+        let segment = &self.segments[at];
+        let bit = 1 << 31 >> segment.depth().checked_sub(1)?;
+        let sibling = self.directory[self.slot_of(segment.first() ^ bit)] as usize;
+        (self.segments[sibling].depth() == segment.depth()).then_some(sibling)
+    }
+
+    /// Makes one segment of two siblings and says where it is.
+    fn join(&mut self, a: usize, b: usize) -> usize {
+        let (lower, upper) = if self.segments[a].first() < self.segments[b].first() {
+            (a, b)
+        } else {
+            (b, a)
+        };
+        let removed = self.segments.swap_remove(upper);
+        if self.segments.len() < self.segments.capacity() / 4 {
+            self.segments.shrink_to(self.segments.len() * 2);
+        }
+        let last = self.segments.len();
+        let lower = if lower == last { upper } else { lower };
+        if upper < last {
+            self.point_at(upper); // the one that was last
+        }
+        self.segments[lower].join(removed);
+        self.point_at(lower);
+        while self.bits > 0
+            && self
+                .directory
+                .chunks_exact(2)
+                .all(|pair| pair[0] == pair[1])
+        {
+            self.directory = self.directory.iter().copied().step_by(2).collect();
+            self.bits -= 1;
+        }
+        lower
+    }
+
+    /// How many slots of the directory name a segment.
+    fn width(&self, segment: &Segment) -> usize {
+        1 << (self.bits - segment.depth())
+    }
+
+    /// Makes the directory name a segment in all its slots.
+    fn point_at(&mut self, at: usize) {
+        let segment = &self.segments[at];
+        let start = self.slot_of(segment.first());
+        let end = start + self.width(segment);
+        self.directory[start..end].fill(at as u32);
+    }
+
+    /// Bytes allocated for finding entries; entries count for themselves.
+    pub fn heap_bytes(&self) -> usize {
+        self.directory.capacity() * size_of::<u32>()
+            + self.segments.capacity() * size_of::<Segment>()
+            + self.segments.iter().map(Segment::heap_bytes).sum::<usize>()
+    }
+
+    /// The invariant. Panics where it does not hold.
+    #[cfg(test)]
+    pub fn check(&self) {
+        if self.segments.is_empty() {
+            assert!(self.directory.is_empty() && self.bits == 0);
+        } else {
+            assert_eq!(self.directory.len(), 1 << self.bits);
+        }
+        for (at, segment) in self.segments.iter().enumerate() {
+            segment.check();
+            assert!(segment.depth() <= self.bits);
+            assert!(segment.soonest() >= self.soonest);
+            let start = self.slot_of(segment.first());
+            for (slot, named) in self.directory.iter().enumerate() {
+                let inside = (start..start + self.width(segment)).contains(&slot);
+                assert_eq!(
+                    *named as usize == at,
+                    inside,
+                    "directory slot {slot}, segment {at}"
+                );
+            }
+        }
+        let entries = || {
+            self.segments
+                .iter()
+                .flat_map(|segment| segment.iter_from(0).map(|(_, entry)| entry))
+        };
+        assert_eq!(self.len, entries().count());
+        assert_eq!(
+            self.expiring,
+            entries()
+                .filter(|entry| entry.expires_at().is_some())
+                .count()
+        );
+        assert_eq!(
+            self.expiry_sum,
+            entries()
+                .filter_map(Entry::expires_at)
+                .map(i128::from)
+                .sum::<i128>()
+        );
+    }
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

@@ -49,11 +49,12 @@ impl<'a> Args<'a> {
         parse_i64(self.take()?).ok_or(CmdError::NotAnInteger)
     }
 
-    /// Takes the next argument if it is `word`, in any case of letters.
+    /// Takes the next argument if it is `word`, in any case of letters. As Redis does with options, what follows a NUL
+    /// byte is not looked at.
     pub fn take_word(&mut self, word: &str) -> bool {
         let found = self
             .peek()
-            .is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+            .is_some_and(|arg| until_nul(arg).eq_ignore_ascii_case(word.as_bytes()));
         self.at += usize::from(found);
         found
     }
@@ -76,4 +77,10 @@ impl<'a> Args<'a> {
             Err(CmdError::Syntax)
         }
     }
+}
+
+/// What C sees of a string: the bytes before the first NUL.
+pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().position(|&byte| byte == 0);
+    &bytes[..end.unwrap_or(bytes.len())]
 }

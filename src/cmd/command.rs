@@ -153,6 +153,14 @@ impl KeySpec {
         Self { last, ..self }
     }
 
+    /// What is done to the keys depends on the other arguments; the flags say all it may be.
+    pub const fn varies(self) -> Self {
+        Self {
+            flags: self.flags.union(KeyFlags::VARIABLE_FLAGS),
+            ..self
+        }
+    }
+
     pub const fn noted(self, note: &'static str) -> Self {
         Self { note, ..self }
     }

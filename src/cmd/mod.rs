@@ -7,6 +7,7 @@
 mod args;
 mod bitmap;
 mod bitop;
+mod bulk;
 pub mod client;
 mod command;
 mod connection;
@@ -14,7 +15,11 @@ mod context;
 mod error;
 mod lookup;
 pub mod session;
+mod set;
+mod string;
 pub mod table;
+#[cfg(test)]
+mod testing;
 mod transaction;
 mod world;
 

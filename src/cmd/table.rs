@@ -4,9 +4,10 @@
 //! follow from it, and so does what COMMAND INFO prints. To add a command, write its handler in its family's file and
 //! its row in that family's block, names in order. Facts in the rows are those COMMAND INFO of Redis 8.2 gives.
 
+use super::args::until_nul;
 use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
 pub use super::lookup::find;
-use super::{CmdError, bitmap, bitop, connection, transaction};
+use super::{CmdError, bitmap, bitop, connection, set, string, transaction};
 use crate::resp::Request;
 
 const WRITE: Flags = Flags::WRITE;
@@ -20,6 +21,7 @@ const FAST: Flags = Flags::FAST;
 const ALLOW_BUSY: Flags = Flags::ALLOW_BUSY;
 
 const BITMAP: Categories = Categories::BITMAP;
+const STRING: Categories = Categories::STRING;
 const CONNECTION: Categories = Categories::CONNECTION;
 const TRANSACTION: Categories = Categories::TRANSACTION;
 
@@ -32,6 +34,24 @@ pub static TABLE: &[Command] = &[
     row("bitpos",        -3, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitmap::bitpos),
     row("getbit",         3, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitmap::getbit),
     row("setbit",         4, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmap::setbit),
+    // string
+    row("append",         3, &[WRITE, DENYOOM, FAST],         &[STRING],     &[appends(1)],   string::append),
+    row("get",            2, &[READONLY, FAST],               &[STRING],     &[reads(1)],     string::get),
+    row("getdel",         2, &[WRITE, FAST],                  &[STRING],     &[moves(1)],     string::getdel),
+    row("getrange",       4, &[READONLY],                     &[STRING],     &[reads(1)],     string::getrange),
+    row("getset",         3, &[WRITE, DENYOOM, FAST],         &[STRING],     &[updates(1)],   string::getset),
+    row("mget",          -2, &[READONLY, FAST],               &[STRING],     &[reads(1).rest(1)], string::mget).tips(&["request_policy:multi_shard"]),
+    row("mset",          -3, &[WRITE, DENYOOM],               &[STRING],     &[writes(1).rest(2)], string::mset).tips(&["request_policy:multi_shard", "response_policy:all_succeeded"]),
+    row("msetnx",        -3, &[WRITE, DENYOOM],               &[STRING],     &[adds(1).rest(2)], string::msetnx),
+    row("setrange",       4, &[WRITE, DENYOOM],               &[STRING],     &[modifies(1)],  string::setrange),
+    row("strlen",         2, &[READONLY, FAST],               &[STRING],     &[looks(1)],     string::strlen),
+    row("substr",         4, &[READONLY],                     &[STRING],     &[reads(1)],     string::substr),
+    // string, set as a whole
+    row("getex",         -2, &[WRITE, FAST],                  &[STRING],     &[updates(1).noted("RW and UPDATE because it changes the TTL")], set::getex),
+    row("psetex",         4, &[WRITE, DENYOOM],               &[STRING],     &[writes(1)],    set::psetex),
+    row("set",           -3, &[WRITE, DENYOOM],               &[STRING],     &[updates(1).varies().noted("RW and ACCESS due to the optional `GET` argument")], set::set),
+    row("setex",          4, &[WRITE, DENYOOM],               &[STRING],     &[writes(1)],    set::setex),
+    row("setnx",          3, &[WRITE, DENYOOM, FAST],         &[STRING],     &[adds(1)],      set::setnx),
     // transaction
     row("discard",        1, &[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY], &[TRANSACTION], &[],             transaction::discard),
     row("exec",           1, &[NOSCRIPT, LOADING, STALE, SKIP_SLOWLOG], &[TRANSACTION], &[],             transaction::exec),
@@ -62,6 +82,29 @@ const fn updates(first: usize) -> KeySpec {
         KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::UPDATE),
         first,
     )
+}
+
+/// Its value is changed, and the reply says nothing of what it was.
+const fn modifies(first: usize) -> KeySpec {
+    KeySpec::one(KeyFlags::RW.union(KeyFlags::UPDATE), first)
+}
+
+/// Something is added to its value.
+const fn appends(first: usize) -> KeySpec {
+    KeySpec::one(KeyFlags::RW.union(KeyFlags::INSERT), first)
+}
+
+/// Its value is read and the key deleted.
+const fn moves(first: usize) -> KeySpec {
+    KeySpec::one(
+        KeyFlags::RW.union(KeyFlags::ACCESS).union(KeyFlags::DELETE),
+        first,
+    )
+}
+
+/// The key is made; it was not there.
+const fn adds(first: usize) -> KeySpec {
+    KeySpec::one(KeyFlags::OW.union(KeyFlags::INSERT), first)
 }
 
 /// Its value is overwritten.
@@ -169,9 +212,6 @@ fn unknown_command(request: Request<'_>) -> CmdError {
 
 /// At most `max` bytes of `bytes`, ending before a NUL, as C prints them.
 fn c_string(bytes: &[u8], max: usize) -> &[u8] {
-    let end = bytes
-        .iter()
-        .position(|&byte| byte == 0)
-        .unwrap_or(bytes.len());
-    &bytes[..end.min(max)]
+    let text = until_nul(bytes);
+    &text[..text.len().min(max)]
 }

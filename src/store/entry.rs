@@ -99,6 +99,12 @@ impl Entry {
         self.0.key()
     }
 
+    /// Asks for the memory of a short entry, ahead of its use.
+    #[inline]
+    pub fn prefetch(&self) {
+        self.0.prefetch();
+    }
+
     /// The value, in whichever form it is held.
     #[inline]
     pub fn view(&self) -> View<'_> {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
-use parking_lot::{RwLock, RwLockWriteGuard};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::locked::Guard;
 use super::segment::LAST_FINGERPRINT;
@@ -21,6 +21,9 @@ pub(super) const SHARDS: usize = 256;
 
 /// Entries that the sweep removes before it lets others at the shard: a few hundred microseconds at most.
 const SWEEP_STEP: usize = 256;
+
+/// Keys whose memory is asked for together: about as many cache misses as a core can have under way, two for each.
+const PREFETCH_STEP: usize = 16;
 
 /// Whether a lock is shared with other readers or exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -132,6 +135,38 @@ impl Keyspace {
         match access {
             Access::Read => Guard::Read(self.shards[shard].0.read()),
             Access::Write => Guard::Write(self.shards[shard].0.write()),
+        }
+    }
+
+    /// Asks for the memory that looking these keys up will read, so that it is there when they are: what the keys of one
+    /// pipeline wait for then overlaps. `db` is the database they will be looked up in.
+    ///
+    /// Nothing is promised and nothing waits: a shard that somebody writes to is passed over.
+    pub fn prefetch<'k>(&self, db: usize, keys: impl IntoIterator<Item = &'k [u8]>) {
+        let mut keys = keys.into_iter();
+        loop {
+            // The shared locks are held over both steps. They close no circle, since none of them is waited for.
+            let mut batch: [Option<(RwLockReadGuard<'_, Shard>, u32)>; PREFETCH_STEP] =
+                Default::default();
+            let mut count = 0;
+            for (place, key) in batch.iter_mut().zip(&mut keys) {
+                let Spot { shard, fingerprint } = self.spot(key);
+                *place = self.shards[shard]
+                    .0
+                    .try_read()
+                    .map(|shard| (shard, fingerprint));
+                count += 1;
+            }
+            let segments = || {
+                batch.iter().flatten().filter_map(|(shard, fingerprint)| {
+                    Some((shard.table(db)?.segment(*fingerprint)?, *fingerprint))
+                })
+            };
+            segments().for_each(|(segment, fingerprint)| segment.prefetch_slots(fingerprint));
+            segments().for_each(|(segment, fingerprint)| segment.prefetch_entry(fingerprint));
+            if count < PREFETCH_STEP {
+                return;
+            }
         }
     }
 

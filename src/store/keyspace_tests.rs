@@ -467,3 +467,30 @@ fn a_scan_beside_writers_misses_nothing_that_stays() {
         done.store(true, Ordering::Relaxed);
     });
 }
+
+#[test]
+fn asking_ahead_changes_nothing_and_waits_for_nobody() {
+    let (keyspace, _) = keyspace();
+    let names: Vec<_> = (0..1000u32).map(u32::to_le_bytes).collect();
+    for name in &names[..500] {
+        set(&keyspace, 0, name, name, None);
+    }
+    let held = keyspace.lock_all(Access::Write);
+    keyspace.prefetch(0, names.iter().map(|name| &name[..]));
+    drop(held);
+    for (db, count) in [
+        (0, 0),
+        (0, 1),
+        (0, 16),
+        (0, 17),
+        (0, 1000),
+        (3, 50),
+        (usize::MAX, 50),
+    ] {
+        keyspace.prefetch(db, names[..count].iter().map(|name| &name[..]));
+    }
+    drop(keyspace.lock_all(Access::Write)); // every shared lock was given back
+    for (at, name) in names.iter().enumerate() {
+        assert_eq!(get(&keyspace, 0, name).is_some(), at < 500);
+    }
+}

@@ -18,6 +18,7 @@ mod entry;
 pub mod handle;
 pub mod keyspace;
 pub mod locked;
+mod prefetch;
 mod segment;
 mod shard;
 mod table;

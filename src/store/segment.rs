@@ -18,6 +18,7 @@
 //! where all 32 bits agree.
 
 use super::entry::Entry;
+use super::prefetch::prefetch;
 
 /// Marks an empty slot: larger than any fingerprint, so that a search stops there by itself.
 const EMPTY: u32 = u32::MAX;
@@ -171,6 +172,27 @@ impl Segment {
             at += 1;
         }
         None
+    }
+
+    /// Asks for the slots where a search for this fingerprint begins.
+    #[inline]
+    pub fn prefetch_slots(&self, fingerprint: u32) {
+        let home = self.home(fingerprint);
+        prefetch(&raw const self.fingerprints[home]);
+        prefetch(&raw const self.entries[home]);
+    }
+
+    /// Asks for the entry that has this fingerprint, if one has.
+    #[inline]
+    pub fn prefetch_entry(&self, fingerprint: u32) {
+        let home = self.home(fingerprint);
+        let steps = self.fingerprints[home..]
+            .iter()
+            .take_while(|here| **here < fingerprint)
+            .count();
+        if self.fingerprints.get(home + steps) == Some(&fingerprint) {
+            self.entry(home + steps).prefetch();
+        }
     }
 
     /// The entry in a slot that [`Segment::find`] or [`Segment::insert`] named.

@@ -73,6 +73,12 @@ impl Table {
         fingerprint.unbounded_shr(32 - u32::from(self.bits)) as usize
     }
 
+    /// The segment that would hold such a key.
+    #[inline]
+    pub fn segment(&self, fingerprint: u32) -> Option<&Segment> {
+        Some(&self.segments[*self.directory.get(self.slot_of(fingerprint))? as usize])
+    }
+
     #[inline]
     pub fn find(&self, fingerprint: u32, key: &[u8]) -> Option<Place> {
         let segment = *self.directory.get(self.slot_of(fingerprint))? as usize;

@@ -7,7 +7,7 @@
 use super::args::until_nul;
 use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
 pub use super::lookup::find;
-use super::{CmdError, bitmap, bitop, connection, set, string, transaction};
+use super::{CmdError, bitmap, bitop, connection, counter, set, string, transaction};
 use crate::resp::Request;
 
 const WRITE: Flags = Flags::WRITE;
@@ -46,6 +46,12 @@ pub static TABLE: &[Command] = &[
     row("setrange",       4, &[WRITE, DENYOOM],               &[STRING],     &[modifies(1)],  string::setrange),
     row("strlen",         2, &[READONLY, FAST],               &[STRING],     &[looks(1)],     string::strlen),
     row("substr",         4, &[READONLY],                     &[STRING],     &[reads(1)],     string::substr),
+    // string, as a number
+    row("decr",           2, &[WRITE, DENYOOM, FAST],         &[STRING],     &[updates(1)],   counter::decr),
+    row("decrby",         3, &[WRITE, DENYOOM, FAST],         &[STRING],     &[updates(1)],   counter::decrby),
+    row("incr",           2, &[WRITE, DENYOOM, FAST],         &[STRING],     &[updates(1)],   counter::incr),
+    row("incrby",         3, &[WRITE, DENYOOM, FAST],         &[STRING],     &[updates(1)],   counter::incrby),
+    row("incrbyfloat",    3, &[WRITE, DENYOOM, FAST],         &[STRING],     &[updates(1)],   counter::incrbyfloat),
     // string, set as a whole
     row("getex",         -2, &[WRITE, FAST],                  &[STRING],     &[updates(1).noted("RW and UPDATE because it changes the TTL")], set::getex),
     row("psetex",         4, &[WRITE, DENYOOM],               &[STRING],     &[writes(1)],    set::psetex),

@@ -8,16 +8,17 @@ use crate::bits::span::{Span, Unit};
 use crate::number::parse_i64;
 use crate::resp::Reply;
 
-/// Reads a bit offset. Limited by `proto-max-bulk-len` even where the command only reads.
-fn take_offset(cx: &Context<'_>, args: &mut Args<'_>) -> Result<u64, CmdError> {
-    let offset = parse_i64(args.take()?)
+/// Judges a bit offset. It is limited by `proto-max-bulk-len` even where the command only reads.
+pub(super) fn bit_offset(cx: &Context<'_>, offset: Option<i64>) -> Result<u64, CmdError> {
+    let limit = cx.world.config.proto_max_bulk_len();
+    offset
         .and_then(|offset| u64::try_from(offset).ok())
-        .ok_or(CmdError::BitOffset)?;
-    if offset / 8 >= cx.world.config.proto_max_bulk_len() {
-        Err(CmdError::BitOffset)
-    } else {
-        Ok(offset)
-    }
+        .filter(|offset| offset / 8 < limit)
+        .ok_or(CmdError::BitOffset)
+}
+
+fn take_offset(cx: &Context<'_>, args: &mut Args<'_>) -> Result<u64, CmdError> {
+    bit_offset(cx, parse_i64(args.take()?))
 }
 
 /// Reads `BYTE` or `BIT`.

@@ -5,6 +5,7 @@
 //! know sockets or tasks: it is handed bytes and fills an output buffer.
 
 mod args;
+mod bitfield;
 mod bitmap;
 mod bitop;
 mod bulk;

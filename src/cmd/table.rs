@@ -7,7 +7,7 @@
 use super::args::until_nul;
 use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
 pub use super::lookup::find;
-use super::{CmdError, bitmap, bitop, connection, counter, set, string, transaction};
+use super::{CmdError, bitfield, bitmap, bitop, connection, counter, set, string, transaction};
 use crate::resp::Request;
 
 const WRITE: Flags = Flags::WRITE;
@@ -34,6 +34,9 @@ pub static TABLE: &[Command] = &[
     row("bitpos",        -3, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitmap::bitpos),
     row("getbit",         3, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitmap::getbit),
     row("setbit",         4, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmap::setbit),
+    // bitfield
+    row("bitfield",      -2, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1).varies().noted("This command allows both access and modification of the key")], bitfield::bitfield),
+    row("bitfield_ro",   -2, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitfield::bitfield_ro),
     // string
     row("append",         3, &[WRITE, DENYOOM, FAST],         &[STRING],     &[appends(1)],   string::append),
     row("get",            2, &[READONLY, FAST],               &[STRING],     &[reads(1)],     string::get),

@@ -1,29 +1,35 @@
-//! [`Bitmap`]: a growable string of bytes in chunks of 8 KiB, of which those that are all zeros take no memory.
+//! [`Bitmap`]: a growable string of bytes in chunks of 8 KiB, each in whichever form is smallest.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 
-use super::flat;
+use super::slot::{CHUNK_BITS, CHUNK_BYTES, Slot, Tag};
+use super::{chunk, tree};
 
-/// 65,536 bits.
-pub(super) const CHUNK_BYTES: usize = 8192;
-const CHUNK_BITS: u64 = CHUNK_BYTES as u64 * 8;
+/// The bytes of a chunk, as lengths are counted.
+const STEP: u64 = CHUNK_BYTES as u64;
 
-/// A chunk that has a one somewhere: its bytes, up to the last that was written.
-type Chunk = Arc<Vec<u8>>;
-
-/// A growable string of bytes. A clone is a pointer; whoever writes first copies what it writes to.
-#[derive(Clone, Default)]
+/// A growable string of bytes. A clone is a pointer; whoever writes first copies what it writes to, and no more.
+///
+/// Nothing in it changes behind a `&Bitmap`, so any number of threads may read one.
+#[derive(Clone)]
 pub struct Bitmap {
     len: u64,
-    chunks: Option<Arc<BTreeMap<u64, Chunk>>>,
+    root: Slot,
+}
+
+impl Default for Bitmap {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Bitmap {
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self {
+            len: 0,
+            root: Slot::ABSENT,
+        }
     }
 
     pub fn from_bytes(bytes: &[u8]) -> Self {
@@ -32,26 +38,41 @@ impl Bitmap {
         bitmap
     }
 
+    /// A bitmap of `len` bytes over this directory, which has no ones past them.
+    pub(super) fn from_root(len: u64, mut root: Slot) -> Self {
+        tree::lower(&mut root);
+        let bitmap = Self { len, root };
+        bitmap.debug_check();
+        bitmap
+    }
+
+    pub(super) fn root(&self) -> &Slot {
+        &self.root
+    }
+
     /// Length in bytes.
+    #[inline]
     pub fn len(&self) -> u64 {
         self.len
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The number of ones.
     pub fn ones(&self) -> u64 {
-        self.chunks()
-            .map(|(_, bytes)| flat::count(bytes, 0..CHUNK_BITS))
-            .sum()
+        tree::ones(&self.root)
     }
 
     /// The bit at `bit`; false past the end.
+    #[inline]
     pub fn get(&self, bit: u64) -> bool {
-        self.chunk(bit / CHUNK_BITS)
-            .is_some_and(|bytes| flat::get(bytes, bit % CHUNK_BITS))
+        chunk::get(
+            tree::chunk_at(&self.root, bit / CHUNK_BITS),
+            (bit % CHUNK_BITS) as u16,
+        )
     }
 
     /// Sets or clears the bit at `bit` and returns what it was. The string grows to hold it, also to clear it.
@@ -59,74 +80,68 @@ impl Bitmap {
     /// `bit` is at most 2^63-1.
     pub fn set(&mut self, bit: u64, on: bool) -> bool {
         debug_assert!(bit < 1 << 63);
-        let old = self.get(bit);
         self.grow(bit / 8 + 1);
-        if old != on {
-            let mut byte = [0];
-            self.read(bit / 8, &mut byte);
-            flat::set(&mut byte, bit % 8, on);
-            self.write(bit / 8, &byte);
+        if self.root.is_shared() && self.get(bit) == on {
+            return on; // with nothing copied
         }
-        old
+        tree::update(&mut self.root, bit / CHUNK_BITS, |slot| {
+            chunk::set(slot, (bit % CHUNK_BITS) as u16, on)
+        })
     }
 
     /// The number of ones in `bits`, which is clamped to the string.
     pub fn count(&self, bits: Range<u64>) -> u64 {
-        self.chunks()
-            .map(|(index, bytes)| {
-                let from = index * CHUNK_BITS;
-                flat::count(
-                    bytes,
-                    bits.start.saturating_sub(from)..bits.end.saturating_sub(from),
-                )
-            })
-            .sum()
+        let end = bits.end.min(self.len * 8);
+        if bits.start == 0 && end == self.len * 8 {
+            return self.ones();
+        }
+        let (height, bits) = self.covered(bits.start..end);
+        tree::count(&self.root, height, bits)
     }
 
     /// The first bit equal to `bit` inside `bits`, which is clamped to the string.
     pub fn find(&self, bit: bool, bits: Range<u64>) -> Option<u64> {
         let end = bits.end.min(self.len * 8);
-        let mut at = bits.start;
-        while at < end {
-            let from = at / CHUNK_BITS * CHUNK_BITS;
-            let next = (from + CHUNK_BITS).min(end);
-            match self.chunk(from / CHUNK_BITS) {
-                Some(bytes) => {
-                    if let Some(found) = flat::find(bytes, bit, at - from..next - from) {
-                        return Some(from + found);
-                    }
-                    let held = from + bytes.len() as u64 * 8;
-                    if !bit && held < next {
-                        return Some(held.max(at));
-                    }
-                }
-                None if bit => {}
-                None => return Some(at),
-            }
-            at = next;
-        }
-        None
+        let (height, covered) = self.covered(bits.start..end);
+        let beyond = covered.end.max(bits.start);
+        // What the directory does not cover is zeros.
+        tree::find(&self.root, height, bit, covered).or((!bit && beyond < end).then_some(beyond))
+    }
+
+    /// The height of the root, and the part of `bits` that it covers.
+    fn covered(&self, bits: Range<u64>) -> (u32, Range<u64>) {
+        let height = tree::height(&self.root);
+        // A root of six levels covers more than there can be.
+        let most = CHUNK_BITS
+            .checked_shl(8 * height)
+            .filter(|bits| *bits != 0)
+            .unwrap_or(u64::MAX);
+        (height, bits.start.min(most)..bits.end.min(most))
     }
 
     /// Copies the bytes from `at` on; zeros past the end.
     pub fn read(&self, at: u64, into: &mut [u8]) {
-        into.fill(0);
-        let mut done = 0;
-        while done < into.len() {
-            let Some(from) = at.checked_add(done as u64) else {
-                return;
-            };
-            let (index, inner) = (
-                from / CHUNK_BYTES as u64,
-                (from % CHUNK_BYTES as u64) as usize,
-            );
-            let take = (CHUNK_BYTES - inner).min(into.len() - done);
-            if let Some(held) = self.chunk(index).and_then(|bytes| bytes.get(inner..)) {
-                let held = &held[..take.min(held.len())];
-                into[done..done + held.len()].copy_from_slice(held);
-            }
-            done += take;
-        }
+        let Some(end) = at.checked_add(into.len() as u64) else {
+            // No string is so long; what lies below the limit still counts.
+            let (below, above) = into.split_at_mut((u64::MAX - at) as usize);
+            above.fill(0);
+            return self.read(at, below);
+        };
+        let mut done = 0; // of `into`
+        tree::each_chunk(
+            &self.root,
+            tree::height(&self.root),
+            0,
+            &(at / STEP..end.div_ceil(STEP)),
+            &mut |index, slot| {
+                let (first, last) = (at.max(index * STEP), end.min((index + 1) * STEP));
+                let here = (first - at) as usize..(last - at) as usize;
+                into[done..here.start].fill(0);
+                done = here.end;
+                chunk::read(slot, (first % STEP) as usize, &mut into[here]);
+            },
+        );
+        into[done..].fill(0);
     }
 
     /// Overwrites the bytes from `at` on, first growing the string with zeros to hold them. Writing nothing does not
@@ -138,45 +153,59 @@ impl Bitmap {
             return;
         }
         self.grow(at + bytes.len() as u64);
-        let mut done = 0;
-        while done < bytes.len() {
-            let from = at + done as u64;
-            let (index, inner) = (
-                from / CHUNK_BYTES as u64,
-                (from % CHUNK_BYTES as u64) as usize,
-            );
-            let piece = &bytes[done..][..(CHUNK_BYTES - inner).min(bytes.len() - done)];
-            done += piece.len();
-            let chunks = Arc::make_mut(self.chunks.get_or_insert_default());
-            if !chunks.contains_key(&index) && piece.iter().all(|byte| *byte == 0) {
-                continue;
-            }
-            let chunk = Arc::make_mut(chunks.entry(index).or_default());
-            if chunk.len() < inner + piece.len() {
-                chunk.resize(inner + piece.len(), 0);
-            }
-            chunk[inner..inner + piece.len()].copy_from_slice(piece);
-            if chunk.iter().all(|byte| *byte == 0) {
-                chunks.remove(&index);
-            }
+        let (mut at, mut rest) = (at, bytes);
+        while !rest.is_empty() {
+            let inner = (at % STEP) as usize;
+            let (piece, more) = rest.split_at(rest.len().min(CHUNK_BYTES - inner));
+            tree::update(&mut self.root, at / STEP, |slot| {
+                chunk::write(slot, inner, piece)
+            });
+            at += piece.len() as u64;
+            rest = more;
         }
     }
 
     /// Adds zeros at the end until the string is at least `len` bytes long; `len` is at most 2^60.
+    #[inline]
     pub fn grow(&mut self, len: u64) {
         debug_assert!(len <= 1 << 60);
         self.len = self.len.max(len);
     }
 
-    /// The bytes allocated for it; parts shared with other bitmaps are counted whole.
+    /// The bytes allocated for it, in the allocator's size classes; parts shared with other bitmaps are counted whole.
     pub fn heap_bytes(&self) -> usize {
-        self.chunks().map(|(_, bytes)| bytes.capacity() + 64).sum()
+        let mut bytes = 0;
+        tree::each_slot(&self.root, &mut |slot| bytes += slot.heap_bytes());
+        bytes
     }
 
-    /// Whether the two are one string in memory, neither written to since it was cloned from the other. Cheap.
+    /// How it is held now.
+    pub fn shape(&self) -> Shape {
+        let mut shape = Shape {
+            flat_bytes: self.len,
+            ..Shape::default()
+        };
+        tree::each_slot(&self.root, &mut |slot| {
+            shape.heap_bytes += slot.heap_bytes() as u64;
+            let form = match slot.tag() {
+                Tag::Absent => return,
+                Tag::Few => &mut shape.few,
+                Tag::Run => &mut shape.run,
+                Tag::Array => &mut shape.array,
+                Tag::Runs => &mut shape.runs,
+                Tag::Packed => &mut shape.packed,
+                Tag::Bytes | Tag::Page => &mut shape.bytes,
+                Tag::Node => &mut shape.nodes,
+            };
+            *form += 1;
+        });
+        shape
+    }
+
+    /// Whether the two are one string in memory, neither written to since it was cloned from the other. Cheap. Strings
+    /// so short of ones that they have no memory are the same when they are equal.
     pub fn same(&self, other: &Self) -> bool {
-        let root = |bitmap: &Self| bitmap.chunks.as_ref().map(Arc::as_ptr);
-        self.len == other.len && root(self) == root(other)
+        self.len == other.len && self.root.same(&other.root)
     }
 
     pub(super) fn eq_bytes(&self, bytes: &[u8]) -> bool {
@@ -191,30 +220,54 @@ impl Bitmap {
                 })
     }
 
-    fn chunks(&self) -> impl Iterator<Item = (u64, &Chunk)> {
-        self.chunks
-            .iter()
-            .flat_map(|chunks| chunks.iter())
-            .map(|(index, chunk)| (*index, chunk))
+    /// Panics where something is not as it must be: see [`tree::check`]; and no one lies past the end, and the root is
+    /// no higher than it has to be.
+    pub fn check(&self) {
+        let height = tree::height(&self.root);
+        tree::check(&self.root, height);
+        assert!(
+            self.root.tag() != Tag::Node || self.root.node_parts().keys != [0],
+            "the root is no higher than need be"
+        );
+        let end = self.covered(self.len * 8..u64::MAX).1;
+        assert_eq!(
+            tree::find(&self.root, height, true, end),
+            None,
+            "no one lies past the end"
+        );
     }
 
-    fn chunk(&self, index: u64) -> Option<&Chunk> {
-        self.chunks.as_ref()?.get(&index)
+    /// [`Self::check`] in debug builds, where it is short enough to be done after each whole operation.
+    fn debug_check(&self) {
+        if cfg!(debug_assertions) && self.len < 64 * STEP {
+            self.check();
+        }
     }
+}
+
+/// How a bitmap is held: how many chunks are in which form, and what they take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shape {
+    /// Chunks of one or two ones, held in their slot.
+    pub few: u64,
+    /// Chunks of one run, held in their slot; a full chunk is one.
+    pub run: u64,
+    pub array: u64,
+    pub runs: u64,
+    pub packed: u64,
+    pub bytes: u64,
+    /// Nodes of the directory.
+    pub nodes: u64,
+    /// What is allocated.
+    pub heap_bytes: u64,
+    /// What the plain string takes: its length.
+    pub flat_bytes: u64,
 }
 
 /// By content.
 impl PartialEq for Bitmap {
     fn eq(&self, other: &Self) -> bool {
-        let trimmed =
-            |bytes: &Chunk| bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count();
-        self.len == other.len
-            && self
-                .chunks()
-                .map(|(index, bytes)| (index, &bytes[..trimmed(bytes)]))
-                .eq(other
-                    .chunks()
-                    .map(|(index, bytes)| (index, &bytes[..trimmed(bytes)])))
+        self.len == other.len && tree::equal(&self.root, &other.root)
     }
 }
 

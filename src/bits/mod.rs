@@ -6,14 +6,17 @@
 //! Nothing here knows of keys, commands, clocks, disks or sockets.
 
 mod bitmap;
+mod chunk;
 mod combine;
 pub mod field;
 pub mod flat;
 pub mod kernel;
+mod slot;
 pub mod span;
+mod tree;
 mod view;
 
-pub use bitmap::Bitmap;
+pub use bitmap::{Bitmap, Shape};
 pub use combine::{Op, combine};
 pub use view::View;
 

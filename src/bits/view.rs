@@ -1,11 +1,12 @@
 //! A string to read, in whichever form its owner holds it.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::{Bitmap, flat};
 
 /// A string as its bytes or as a [`Bitmap`]; the same questions are asked of both.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub enum View<'a> {
     Flat(&'a [u8]),
     Chunked(&'a Bitmap),
@@ -74,6 +75,17 @@ impl View<'_> {
         let mut bytes = vec![0; usize::try_from(self.len()).expect("a string that fits in memory")];
         self.read(0, &mut bytes);
         bytes
+    }
+}
+
+/// Short: a string may be gigabytes.
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            View::Flat(bytes) if bytes.len() <= 16 => write!(f, "Flat({bytes:02x?})"),
+            View::Flat(bytes) => write!(f, "Flat({} bytes, {} ones)", bytes.len(), self.ones()),
+            View::Chunked(bitmap) => write!(f, "Chunked({bitmap:?})"),
+        }
     }
 }
 

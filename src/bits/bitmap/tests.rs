@@ -5,17 +5,22 @@ use std::ops::Range;
 use proptest::prelude::*;
 
 use super::*;
-use crate::bits::View;
+use crate::bits::{View, flat, oracle};
 
 /// One call that changes a bitmap.
 #[derive(Debug, Clone)]
 enum Change {
     Set(u64, bool),
-    Write(u64, Vec<u8>),
+    /// So many bits all over a chunk.
+    Sprinkle(u64, u64, bool),
+    /// So many bits in a row.
+    Stretch(u64, u64, bool),
+    Write(u64, Bytes),
     Grow(u64),
     Clone,
 }
 
+/// Cases in the suite, where the build has no optimiser; `BITS_SOAK` runs as many as it says.
 const LIMIT: u64 = 5 * CHUNK_BITS;
 
 /// Positions near chunk edges more often than elsewhere.
@@ -31,44 +36,101 @@ fn range() -> impl Strategy<Value = Range<u64>> {
     (position(), position()).prop_map(|(start, end)| start..end)
 }
 
-/// Bytes of one kind for a while: holes, full stretches, sparse and dense noise.
-fn bytes() -> impl Strategy<Value = Vec<u8>> {
-    let piece = prop_oneof![
-        (1..12_000usize).prop_map(|len| vec![0; len]),
-        (1..12_000usize).prop_map(|len| vec![0xff; len]),
-        (1..12_000usize, any::<u8>()).prop_map(|(len, byte)| vec![byte; len]),
-        prop::collection::vec(any::<u8>(), 0..300),
-        prop::collection::vec(prop_oneof![30 => Just(0u8), 1 => any::<u8>()], 0..9000),
+/// Bytes of one kind, said in few words so that a failing case can be read.
+#[derive(Debug, Clone)]
+struct Bytes {
+    len: usize,
+    kind: Kind,
+    seed: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Same(u8),
+    /// Random bytes, one in so many; the others are zeros.
+    Noise(u64),
+    /// The same, and the others are ones.
+    Holes(u64),
+    /// Stretches of zeros and of ones, so many bits long at most.
+    Runs(u64),
+}
+
+fn bytes() -> impl Strategy<Value = Bytes> {
+    let len = prop_oneof![3 => 0..300usize, 2 => 0..9000usize, 1 => 8190..20_000usize, 1 => Just(CHUNK_BYTES)];
+    let kind = prop_oneof![
+        prop_oneof![Just(0u8), Just(0xff), any::<u8>()].prop_map(Kind::Same),
+        prop_oneof![Just(1u64), 2..10u64, 10..500u64, 500..5000u64].prop_map(Kind::Noise),
+        prop_oneof![2..10u64, 10..500u64, 500..5000u64].prop_map(Kind::Holes),
+        (2..20_000u64).prop_map(Kind::Runs),
     ];
-    prop::collection::vec(piece, 0..3).prop_map(|pieces| pieces.concat())
+    (len, kind, any::<u64>()).prop_map(|(len, kind, seed)| Bytes { len, kind, seed })
+}
+
+impl Bytes {
+    fn make(&self) -> Vec<u8> {
+        let mut random = oracle::Random::new(self.seed);
+        let mut some = |one_in: u64, other: u8| {
+            (0..self.len)
+                .map(|_| {
+                    if random.below(one_in) == 0 {
+                        random.next() as u8
+                    } else {
+                        other
+                    }
+                })
+                .collect()
+        };
+        match self.kind {
+            Kind::Same(byte) => vec![byte; self.len],
+            Kind::Noise(one_in) => some(one_in, 0),
+            Kind::Holes(one_in) => some(one_in, 0xff),
+            Kind::Runs(longest) => {
+                let mut bits = Vec::new();
+                while bits.len() < self.len * 8 {
+                    let on = random.below(2) == 0;
+                    bits.extend((0..=random.below(longest)).map(|_| on));
+                }
+                oracle::bytes(&bits[..self.len * 8])
+            }
+        }
+    }
 }
 
 fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
         4 => (position(), any::<bool>()).prop_map(|(bit, on)| Change::Set(bit, on)),
-        2 => (position(), bytes()).prop_map(|(bit, bytes)| Change::Write(bit / 8, bytes)),
+        2 => (position(), 0..600u64, any::<bool>()).prop_map(|(bit, many, on)| Change::Sprinkle(bit, many, on)),
+        2 => (position(), 0..600u64, any::<bool>()).prop_map(|(bit, many, on)| Change::Stretch(bit, many, on)),
+        4 => (position(), bytes()).prop_map(|(bit, bytes)| Change::Write(bit / 8, bytes)),
         1 => position().prop_map(|bit| Change::Grow(bit / 8)),
         1 => Just(Change::Clone),
     ]
 }
 
+fn set(bit: u64, on: bool, bitmap: &mut Bitmap, model: &mut Vec<u8>) {
+    model.resize(model.len().max((bit / 8 + 1) as usize), 0);
+    assert_eq!(bitmap.set(bit, on), flat::set(model, bit, on), "bit {bit}");
+}
+
 fn apply(change: &Change, bitmap: &mut Bitmap, model: &mut Vec<u8>) {
     match change {
-        Change::Set(bit, on) => {
-            model.resize(model.len().max((bit / 8 + 1) as usize), 0);
-            assert_eq!(
-                bitmap.set(*bit, *on),
-                flat::set(model, *bit, *on),
-                "{change:?}"
-            );
+        Change::Set(bit, on) => set(*bit, *on, bitmap, model),
+        Change::Sprinkle(seed, many, on) => {
+            let mut random = oracle::Random::new(*seed);
+            let chunk = random.below(5) * CHUNK_BITS;
+            (0..*many).for_each(|_| set(chunk + random.below(CHUNK_BITS), *on, bitmap, model));
+        }
+        Change::Stretch(from, many, on) => {
+            (*from..from + many).for_each(|bit| set(bit, *on, bitmap, model))
         }
         Change::Write(at, bytes) => {
+            let bytes = bytes.make();
             if !bytes.is_empty() {
                 let at = *at as usize;
                 model.resize(model.len().max(at + bytes.len()), 0);
-                model[at..at + bytes.len()].copy_from_slice(bytes);
+                model[at..at + bytes.len()].copy_from_slice(&bytes);
             }
-            bitmap.write(*at, bytes);
+            bitmap.write(*at, &bytes);
         }
         Change::Grow(len) => {
             model.resize(model.len().max(*len as usize), 0);
@@ -83,7 +145,8 @@ fn apply(change: &Change, bitmap: &mut Bitmap, model: &mut Vec<u8>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    // 256 cases, or as many as PROPTEST_CASES says: that is the soak.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_changes_leave_what_they_leave_in_a_vector(
@@ -95,6 +158,7 @@ proptest! {
         for change in &changes {
             versions.push((bitmap.clone(), model.clone()));
             apply(change, &mut bitmap, &mut model);
+            bitmap.check();
             let flat = View::Flat(&model);
             prop_assert_eq!(View::Chunked(&bitmap), flat);
             prop_assert_eq!(bitmap.ones(), flat.ones());

@@ -3,10 +3,41 @@
 //! To add a family: write a file with the functions of `scalar.rs`, give it a `detect`, list it in [`available`]. The
 //! tests below and `benches/kernels.rs` walk `available`, so they need no edit.
 
+mod fold;
 mod scalar;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::OnceLock;
+
+pub use fold::Operand;
+
+use super::Op;
+
+/// The bytes of a page, the unit most loops work on: 65,536 bits.
+pub const PAGE_BYTES: usize = 8192;
+
+/// A page in blocks of 64 bytes, the unit of a packed page's masks.
+pub const BLOCKS: usize = PAGE_BYTES / 64;
+
+/// The most operands that [`Kernels::fold`] takes at once.
+pub const MOST_OPERANDS: usize = 16;
+
+/// What decides how some bytes are best held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Profile {
+    /// One bits.
+    pub ones: u32,
+    /// Runs of one bits.
+    pub runs: u32,
+    /// Bytes that are not 00.
+    pub nonzero: u32,
+    /// Bytes that are ff.
+    pub full: u32,
+    /// Bytes up to and with the last that is not 00.
+    pub end: u32,
+}
 
 /// One complete set of inner loops.
 ///
@@ -16,8 +47,15 @@ pub struct Kernels {
     name: &'static str,
     popcount: unsafe fn(&[u8]) -> u64,
     find_not: unsafe fn(&[u8], u8) -> Option<usize>,
+    profile: unsafe fn(&[u8; PAGE_BYTES]) -> Profile,
+    positions: unsafe fn(&[u8; PAGE_BYTES], &mut [u16]),
+    expand: unsafe fn(&[u64; BLOCKS], &[u8], u8, &mut [u8; PAGE_BYTES]),
+    compress: unsafe fn(&[u8; PAGE_BYTES], u8, &mut [u64; BLOCKS], &mut [u8]),
+    fold: unsafe fn(Op, &mut [u8; PAGE_BYTES], &[Operand<'_>]) -> u32,
 }
 
+// SAFETY, for every call below: `self` came from `available`, so this CPU has every feature that the loop was compiled
+// for; that is all a loop asks. What it is given are references, and it checks what it indexes.
 impl Kernels {
     pub fn name(&self) -> &'static str {
         self.name
@@ -26,15 +64,66 @@ impl Kernels {
     /// The number of one bits in `bytes`, of any length and alignment.
     #[inline]
     pub fn popcount(&self, bytes: &[u8]) -> u64 {
-        // SAFETY: `self` came from `available`, so this CPU has every feature the loop was compiled for.
+        // SAFETY: as said above.
         unsafe { (self.popcount)(bytes) }
     }
 
     /// The index of the first byte that is not `fill`.
     #[inline]
     pub fn find_not(&self, bytes: &[u8], fill: u8) -> Option<usize> {
-        // SAFETY: as in `popcount`.
+        // SAFETY: as said above.
         unsafe { (self.find_not)(bytes, fill) }
+    }
+
+    /// What there is to know of a page.
+    #[inline]
+    pub fn profile(&self, page: &[u8; PAGE_BYTES]) -> Profile {
+        // SAFETY: as said above.
+        unsafe { (self.profile)(page) }
+    }
+
+    /// Puts the positions of the ones, in order, into `ones`. Panics unless there are exactly as many.
+    #[inline]
+    pub fn positions(&self, page: &[u8; PAGE_BYTES], ones: &mut [u16]) {
+        // SAFETY: as said above.
+        unsafe { (self.positions)(page, ones) }
+    }
+
+    /// Fills `page` with `fill`, then puts `bytes` one after the other where the masks have a one: bit i of mask b is
+    /// byte 64 b + i. Panics unless there are as many bytes as ones.
+    #[inline]
+    pub fn expand(
+        &self,
+        masks: &[u64; BLOCKS],
+        bytes: &[u8],
+        fill: u8,
+        page: &mut [u8; PAGE_BYTES],
+    ) {
+        // SAFETY: as said above.
+        unsafe { (self.expand)(masks, bytes, fill, page) }
+    }
+
+    /// The opposite of [`Self::expand`]: sets the masks of the bytes that are not `fill`, and puts these into `bytes`.
+    /// Panics unless there are exactly as many.
+    #[inline]
+    pub fn compress(
+        &self,
+        page: &[u8; PAGE_BYTES],
+        fill: u8,
+        masks: &mut [u64; BLOCKS],
+        bytes: &mut [u8],
+    ) {
+        // SAFETY: as said above.
+        unsafe { (self.compress)(page, fill, masks, bytes) }
+    }
+
+    /// Puts `op` over the operands, at least one and at most [`MOST_OPERANDS`], into `page` in one pass, and returns
+    /// the number of ones.
+    #[inline]
+    pub fn fold(&self, op: Op, page: &mut [u8; PAGE_BYTES], operands: &[Operand<'_>]) -> u32 {
+        assert!((1..=MOST_OPERANDS).contains(&operands.len()));
+        // SAFETY: as said above.
+        unsafe { (self.fold)(op, page, operands) }
     }
 }
 
@@ -86,49 +175,4 @@ pub fn select(name: Option<&str>) -> Result<&'static Kernels, UnknownKernels> {
 #[inline]
 pub fn kernels() -> &'static Kernels {
     CHOSEN.get_or_init(|| available()[0])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bits::oracle;
-
-    #[test]
-    fn every_set_counts_like_the_oracle_at_every_length_and_offset() {
-        let noise = oracle::noise(400);
-        for set in available() {
-            for len in 0..=300 {
-                for offset in 0..64 {
-                    let bytes = &noise[offset..offset + len];
-                    assert_eq!(
-                        set.popcount(bytes),
-                        oracle::popcount(bytes),
-                        "{set:?} len {len} offset {offset}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_set_finds_the_first_other_byte_at_every_length_and_place() {
-        for set in available() {
-            for fill in [0, 0xff, 0xa5] {
-                for len in 0..=300 {
-                    let mut bytes = vec![fill; len];
-                    assert_eq!(set.find_not(&bytes, fill), None, "{set:?} len {len}");
-                    for at in (0..len).rev() {
-                        bytes[at] = !fill;
-                        assert_eq!(set.find_not(&bytes, fill), Some(at), "{set:?} len {len}");
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn an_unknown_name_is_refused_with_the_names_there_are() {
-        assert_eq!(select(Some("abacus")).unwrap_err(), UnknownKernels);
-        assert!(UnknownKernels.to_string().contains("scalar"));
-    }
 }

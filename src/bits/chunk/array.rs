@@ -1,0 +1,101 @@
+//! A sorted array of the positions of ones.
+
+use std::ops::Range;
+
+use super::{Profile, Run};
+
+#[inline]
+pub fn contains(ones: &[u16], at: u16) -> bool {
+    ones.binary_search(&at).is_ok()
+}
+
+/// The number of positions before `at`.
+#[inline]
+fn rank(ones: &[u16], at: u32) -> usize {
+    ones.partition_point(|one| u32::from(*one) < at)
+}
+
+pub fn count(ones: &[u16], bits: Range<u32>) -> u32 {
+    rank(ones, bits.end).saturating_sub(rank(ones, bits.start)) as u32
+}
+
+/// The first bit equal to `bit` from `start` on; may be past the chunk's end when looking for a zero.
+pub fn find(ones: &[u16], bit: bool, start: u32) -> Option<u32> {
+    let rest = &ones[rank(ones, start)..];
+    if bit {
+        return rest.first().map(|one| u32::from(*one));
+    }
+    let solid = rest
+        .iter()
+        .zip(start..)
+        .take_while(|(one, at)| u32::from(**one) == *at)
+        .count();
+    Some(start + solid as u32)
+}
+
+/// Sets the ones that lie in the bytes from `at` on. `into` must be zeros where they are not.
+pub fn read(ones: &[u16], at: usize, into: &mut [u8]) {
+    let (first, last) = (
+        rank(ones, at as u32 * 8),
+        rank(ones, (at + into.len()) as u32 * 8),
+    );
+    for one in &ones[first..last] {
+        into[usize::from(one / 8) - at] |= 0x80 >> (one % 8);
+    }
+}
+
+pub fn profile(ones: &[u16]) -> Profile {
+    let (mut runs, mut nonzero, mut full) = (0, 0, 0);
+    let (mut next, mut byte, mut in_byte) = (u32::MAX, u32::MAX, 0);
+    for one in ones.iter().map(|one| u32::from(*one)) {
+        runs += u32::from(one != next);
+        next = one + 1;
+        let same = one / 8 == byte;
+        nonzero += u32::from(!same);
+        in_byte = if same { in_byte + 1 } else { 1 };
+        full += u32::from(in_byte == 8);
+        byte = one / 8;
+    }
+    let end = ones.last().map_or(0, |last| u32::from(last / 8) + 1);
+    Profile {
+        ones: ones.len() as u32,
+        runs,
+        nonzero,
+        full,
+        end,
+    }
+}
+
+/// Changes the bit at `at` to what it was not, in the list that is the first `len` of `ones`, and returns its new
+/// length. None where it has no room, and then nothing is changed.
+pub fn flip(ones: &mut [u16], len: usize, at: u16) -> Option<usize> {
+    match ones[..len].binary_search(&at) {
+        Ok(index) => {
+            ones.copy_within(index + 1..len, index);
+            Some(len - 1)
+        }
+        Err(_) if len == ones.len() => None,
+        Err(index) => {
+            ones.copy_within(index..len, index + 1);
+            ones[index] = at;
+            Some(len + 1)
+        }
+    }
+}
+
+/// Puts the runs of the positions into `runs`, which has room for exactly as many.
+pub fn runs(ones: &[u16], runs: &mut [Run]) {
+    let mut runs = runs.iter_mut();
+    let mut current: Option<&mut Run> = None;
+    for one in ones {
+        match current.as_deref_mut() {
+            Some([_, last]) if *last + 1 == *one => *last = *one,
+            _ => {
+                current = runs.next();
+                if let Some(run) = current.as_deref_mut() {
+                    *run = [*one, *one];
+                }
+            }
+        }
+    }
+}

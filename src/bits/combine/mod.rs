@@ -1,0 +1,195 @@
+//! BITOP: one string out of any number.
+//!
+//! The directories are walked together. Wherever the sources that are absent or full settle the result, it is absent,
+//! full, or a pointer to a source's own node or chunk; what is left is done chunk by chunk, all sources in one pass.
+
+mod chunks;
+mod rules;
+
+use super::slot::{CHUNK_BITS, CHUNK_BYTES, Slot};
+use super::tree::{self, node};
+use super::{Bitmap, View};
+
+use chunks::Chunks;
+use rules::Settled;
+
+/// A bitwise operator over sources X, Y1, Y2 and so on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    /// In all of them.
+    And,
+    /// In at least one.
+    Or,
+    /// In an odd number of them.
+    Xor,
+    /// Not in X, the only source.
+    Not,
+    /// In X and in no Y.
+    Diff,
+    /// In some Y but not in X.
+    Diff1,
+    /// In X and in some Y.
+    AndOr,
+    /// In exactly one of them.
+    One,
+}
+
+/// `op` over `sources`, each padded with zeros to the longest, whose length the result has.
+///
+/// Panics when [`Op::Not`] is given other than one source.
+pub fn combine(op: Op, sources: &[View<'_>]) -> Bitmap {
+    assert!(op != Op::Not || sources.len() == 1, "NOT has one source");
+    let len = sources.iter().map(View::len).max().unwrap_or(0);
+    if len == 0 {
+        return Bitmap::new();
+    }
+    // Slots of one height, each with a reference of its own.
+    let mut roots: Vec<Slot> = sources
+        .iter()
+        .map(|source| match source {
+            View::Flat(bytes) => Bitmap::from_bytes(bytes).root().clone(),
+            View::Chunked(bitmap) => bitmap.root().clone(),
+        })
+        .collect();
+    let bits = if op == Op::Not { len * 8 } else { 0 };
+    let covering = if op == Op::Not {
+        tree::height_for((len - 1) / CHUNK_BYTES as u64)
+    } else {
+        0
+    };
+    let height = roots.iter().map(tree::height).fold(covering, u32::max);
+    roots.iter_mut().for_each(|root| tree::raise(root, height));
+    let mut run = Run {
+        bits,
+        chunks: Chunks::new(),
+        full: Vec::new(),
+    };
+    let root = run.combine(op, height, 0, &roots.iter().collect::<Vec<_>>());
+    Bitmap::from_root(len, root)
+}
+
+/// One call of [`combine`].
+struct Run {
+    /// How long the result of NOT is; the others have no ones past their sources'.
+    bits: u64,
+    chunks: Chunks,
+    /// Full slots of every height used so far. Any number of places share them.
+    full: Vec<Slot>,
+}
+
+impl Run {
+    /// `op` over slots of equal height, at least one, that begin at bit `base`.
+    fn combine(&mut self, op: Op, height: u32, base: u64, sources: &[&Slot]) -> Slot {
+        if op == Op::Not {
+            return self.not(height, base, sources[0]);
+        }
+        let (op, sources) = match rules::settle(op, height, sources) {
+            Settled::Absent => return Slot::ABSENT,
+            Settled::Same(slot) => return slot.clone(),
+            Settled::Compute(op, sources) => (op, sources),
+        };
+        if height == 0 {
+            return self.chunks.combine(op, &sources);
+        }
+        let mut places = vec![0; sources.len()];
+        let mut children = Vec::with_capacity(sources.len());
+        let mut items = Vec::new();
+        let shift = 8 * (height - 1) + CHUNK_BITS.trailing_zeros();
+        let keys: Vec<&[u8]> = sources.iter().map(|source| keys(source)).collect();
+        while let Some(key) = keys
+            .iter()
+            .zip(&places)
+            .filter_map(|(keys, place)| keys.get(*place))
+            .min()
+            .copied()
+        {
+            children.clear();
+            for (source, (keys, place)) in sources.iter().zip(keys.iter().zip(&mut places)) {
+                let here = keys.get(*place) == Some(&key);
+                children.push(if here {
+                    &source.node_parts().children[*place]
+                } else {
+                    &ABSENT
+                });
+                *place += usize::from(here);
+            }
+            let child = self.combine(op, height - 1, base + (u64::from(key) << shift), &children);
+            push(&mut items, key, child);
+        }
+        node::build((height - 1) as u8, items)
+    }
+
+    /// The complement, as far as the result is long.
+    fn not(&mut self, height: u32, base: u64, source: &Slot) -> Slot {
+        let left = self.bits.saturating_sub(base);
+        let span = CHUNK_BITS
+            .checked_shl(8 * height)
+            .filter(|span| *span != 0)
+            .unwrap_or(u64::MAX);
+        if left == 0 || (left >= span && tree::is_full(source, height)) {
+            return Slot::ABSENT;
+        }
+        if left >= span && source.is_absent() {
+            return self.full(height);
+        }
+        if height == 0 {
+            return self.chunks.not(source, left.min(CHUNK_BITS));
+        }
+        let shift = 8 * (height - 1) + CHUNK_BITS.trailing_zeros();
+        let last = ((left.min(span) - 1) >> shift) as u8;
+        let mut items = Vec::new();
+        for key in 0..=last {
+            let child = if source.is_absent() {
+                None
+            } else {
+                node::child(source, key)
+            };
+            let child = self.not(
+                height - 1,
+                base + (u64::from(key) << shift),
+                child.unwrap_or(&ABSENT),
+            );
+            push(&mut items, key, child);
+        }
+        node::build((height - 1) as u8, items)
+    }
+
+    /// All ones. The 256 children of a full node are one and the same, so even 2^60 full bytes take a few kilobytes.
+    fn full(&mut self, height: u32) -> Slot {
+        while self.full.len() <= height as usize {
+            let next = match self.full.last() {
+                None => Slot::run(0, u16::MAX),
+                Some(child) => {
+                    let sum = tree::ones(child);
+                    let level = self.full.len() as u8 - 1;
+                    node::build(
+                        level,
+                        (0..=u8::MAX).map(|key| (key, child.clone(), sum)).collect(),
+                    )
+                }
+            };
+            self.full.push(next);
+        }
+        self.full[height as usize].clone()
+    }
+}
+
+static ABSENT: Slot = Slot::ABSENT;
+
+fn keys(slot: &Slot) -> &[u8] {
+    if slot.is_absent() {
+        &[]
+    } else {
+        slot.node_parts().keys
+    }
+}
+
+fn push(items: &mut Vec<node::Item>, key: u8, child: Slot) {
+    if !child.is_absent() {
+        let sum = tree::ones(&child);
+        items.push((key, child, sum));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! The loop of BITOP, written once: any operator, any number of operands, any width of vector.
+//!
+//! ```text
+//! for each block of 64 bytes:
+//!     a = the first operand's block;  b = 0
+//!     for each other operand's block x:  step(a, b, x)
+//!     into the page: finish(a, b)
+//! ```
+//!
+//! `b` is what an operator has to remember besides `a`: the union of the others, or what was seen twice.
+
+use super::{BLOCKS, PAGE_BYTES};
+use crate::bits::Op;
+
+/// A page as [`fold`] takes it: its bytes, or what of them differs from a fill (see `Kernels::expand`).
+#[derive(Clone, Copy)]
+pub enum Operand<'a> {
+    Page(&'a [u8; PAGE_BYTES]),
+    Packed {
+        masks: &'a [u64; BLOCKS],
+        bytes: &'a [u8],
+        fill: u8,
+    },
+}
+
+/// 64 bytes in registers.
+pub(super) trait Block: Copy {
+    fn zero() -> Self;
+    fn and(self, other: Self) -> Self;
+    fn or(self, other: Self) -> Self;
+    fn xor(self, other: Self) -> Self;
+    /// `self & !other`.
+    fn and_not(self, other: Self) -> Self;
+    fn not(self) -> Self;
+    fn load(bytes: &[u8; 64]) -> Self;
+    /// The first bytes of `bytes` where the mask has a one, `fill` elsewhere. Panics where there are too few.
+    fn expand(mask: u64, bytes: &[u8], fill: u8) -> Self;
+    fn store(self, into: &mut [u8; 64]);
+    /// A sum of one bits over many blocks.
+    type Count: Copy;
+    fn no_count() -> Self::Count;
+    fn count(self, sum: Self::Count) -> Self::Count;
+    fn total(sum: Self::Count) -> u32;
+}
+
+/// `op` over the operands, into the page; the number of ones. To be inlined where the features of `B` are enabled.
+#[inline(always)]
+pub(super) fn fold<B: Block>(op: Op, page: &mut [u8; PAGE_BYTES], operands: &[Operand<'_>]) -> u32 {
+    match op {
+        Op::And => each_block(page, operands, |a: B, b, x| (a.and(x), b), |a, _| a),
+        Op::Or => each_block(page, operands, |a: B, b, x| (a.or(x), b), |a, _| a),
+        Op::Xor => each_block(page, operands, |a: B, b, x| (a.xor(x), b), |a, _| a),
+        Op::Not => each_block(page, operands, |a: B, b, _| (a, b), |a, _| a.not()),
+        Op::Diff => each_block(
+            page,
+            operands,
+            |a: B, b: B, x| (a, b.or(x)),
+            |a, b| a.and_not(b),
+        ),
+        Op::Diff1 => each_block(
+            page,
+            operands,
+            |a: B, b: B, x| (a, b.or(x)),
+            |a, b| b.and_not(a),
+        ),
+        Op::AndOr => each_block(
+            page,
+            operands,
+            |a: B, b: B, x| (a, b.or(x)),
+            |a, b| a.and(b),
+        ),
+        Op::One => each_block(
+            page,
+            operands,
+            |a: B, b: B, x| (a.or(x), b.or(a.and(x))),
+            |a, b| a.and_not(b),
+        ),
+    }
+}
+
+#[inline(always)]
+fn each_block<B: Block>(
+    page: &mut [u8; PAGE_BYTES],
+    operands: &[Operand<'_>],
+    step: impl Fn(B, B, B) -> (B, B),
+    finish: impl Fn(B, B) -> B,
+) -> u32 {
+    let mut taken = [0; super::MOST_OPERANDS];
+    let mut sum = B::no_count();
+    for (at, into) in page.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+        let mut load = |operand: usize| match operands[operand] {
+            Operand::Page(page) => B::load(&page.as_chunks::<64>().0[at]),
+            Operand::Packed { masks, bytes, fill } => {
+                let from = taken[operand];
+                taken[operand] += masks[at].count_ones() as usize;
+                B::expand(masks[at], &bytes[from..], fill)
+            }
+        };
+        let (mut a, mut b) = (load(0), B::zero());
+        for operand in 1..operands.len() {
+            (a, b) = step(a, b, load(operand));
+        }
+        let block = finish(a, b);
+        sum = block.count(sum);
+        block.store(into);
+    }
+    B::total(sum)
+}

@@ -1,5 +1,6 @@
 //! The program: arguments to settings, settings to a running server. The only place that prints or exits.
 
+mod daemon;
 mod log;
 
 use std::ffi::OsString;
@@ -63,7 +64,8 @@ static VERSIONS: LazyLock<String> = LazyLock::new(|| {
 fn main() -> ExitCode {
     // Until the log is there, what goes wrong is told on standard error; afterwards in the log.
     let (config, warnings) = match configure(&Cli::parse().settings) {
-        Ok(configured) => configured,
+        Ok(Some(configured)) => configured,
+        Ok(None) => return ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
             return ExitCode::FAILURE;
@@ -78,11 +80,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Reads the settings and starts the log. Returns what the log should warn about.
-fn configure(settings: &[OsString]) -> Result<(Config, Vec<String>)> {
+/// Reads the settings and starts the log. Returns them and what the log should warn about, or nothing if the server went
+/// to the background.
+fn configure(settings: &[OsString]) -> Result<Option<(Config, Vec<String>)>> {
     let Loaded { config, warnings } = Config::from_args(settings)?;
+    if config.daemonize() && !daemon::is_detached() {
+        daemon::detach(settings)?;
+        return Ok(None);
+    }
     log::start(&config)?;
-    Ok((config, warnings))
+    Ok(Some((config, warnings)))
 }
 
 /// Runs the server until something ends it.

@@ -299,9 +299,17 @@ impl Config {
         self.file(at!("logfile"))
     }
 
-    /// File to write the process number to.
+    /// File to write the process number to. In the background there is one even if none is named.
     pub fn pidfile(&self) -> Option<PathBuf> {
-        self.file(at!("pidfile"))
+        let fallback = self
+            .daemonize()
+            .then(|| PathBuf::from("/var/run/redis.pid"));
+        self.file(at!("pidfile")).or(fallback)
+    }
+
+    /// Whether to run in the background.
+    pub fn daemonize(&self) -> bool {
+        self.switch(at!("daemonize"))
     }
 
     /// Who may use DEBUG.

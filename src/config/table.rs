@@ -181,7 +181,7 @@ pub(super) static TABLE: &[Setting] = &[
     row("cluster-slot-stats-enabled",            "",                               YESNO,                                    "no",                      Live,    Idle),
     row("crash-log-enabled",                     "",                               YESNO,                                    "yes",                     Live,    Idle),
     row("crash-memcheck-enabled",                "",                               YESNO,                                    "yes",                     Live,    Idle),
-    row("daemonize",                             "",                               YESNO,                                    "no",                      Fixed,   Idle),
+    row("daemonize",                             "",                               YESNO,                                    "no",                      Fixed,   Honoured),
     row("databases",                             "",                               int(1, I32),                              "16",                      Fixed,   Honoured),
     row("dbfilename",                            "",                               Kind::Text(dbfilename),                   "dump.rdb",                Guarded, Idle),
     row("dir",                                   "",                               Kind::Directory,                          "",                        Guarded, Honoured),

@@ -8,6 +8,7 @@ FROM rust:1-bookworm AS build
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY src src
+COPY benches benches
 # `container` turns protected-mode off: inside, every client comes from another machine.
 RUN cargo build --release --locked --bin bitmapd --features container \
  && strip --strip-debug target/release/bitmapd

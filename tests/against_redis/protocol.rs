@@ -20,7 +20,7 @@ const CASES: &[&[u8]] = &[
     b"*1\r\n$x\r\nPING\r\n", b"*1\r\n$\r\nPING\r\n", b"*1\r\n$04\r\nPING\r\n", b"*1\r\n$+4\r\nPING\r\n", b"*1\r\n$4x\r\nPING\r\n",
     b"*1\r\n$536870913\r\n", b"*1\r\n$9223372036854775807\r\n", b"*1\r\n$9223372036854775808\r\n", b"*2\r\n$4\r\nECHO\r\n$0\r\n\r\n",
     b"*1\r\n$0\r\n\r\n", b"*1\r\n$4\r\nPINGxx", b"*1\r\n$4\r\nPINGxx*1\r\n$4\r\nPING\r\n", b"*1\r\n$3\r\nPING\r\n*1\r\n$4\r\nPING\r\n",
-    b"*1\r\n$5\r\nPING\r\n\r\n", b"*1\r\n\x00\r\n", b"*1\r\n\xff\r\n", b"*1\r\n\r\n", b"*1\r\n%1\r\n", b"*1\r\n\n",
+    b"*1\r\n$5\r\nPING\r\n\r\n", b"*1\r\n\xff\r\n", b"*1\r\n\r\n", b"*1\r\n%1\r\n", b"*1\r\n\n",
     b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3\r\na\r\n\r\n*1\r\n$4\r\nPING\r\n",
     // Replies to what came first, then the error.
     b"*1\r\n$4\r\nPING\r\n*1\r\nx\r\n", b"PING\r\nPING\r\n*2\r\n$4\r\nECHO\r\n:\r\n", b"*1\r\n$4\r\nPING\r\n*9999999\r\n",
@@ -64,15 +64,30 @@ fn answer(server: &Server, pieces: &[&[u8]], pause: Duration) -> Vec<u8> {
     without_ids(bytes)
 }
 
-/// HELLO's replies without the connection's id and what follows it.
+/// HELLO's replies without the connection's id, a counter, and without Redis's list of modules (see `rules.rs`).
 fn without_ids(bytes: Vec<u8>) -> Vec<u8> {
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    match (text.find("$2\r\nid\r\n:"), text.find("$4\r\nmode")) {
-        (Some(start), Some(end)) if start < end => {
-            format!("{}<id>\r\n{}", &text[..start], &text[end..]).into_bytes()
+    const MODULES: (&str, &str) = ("$7\r\nmodules\r\n*1", "$4\r\nargs\r\n*0\r\n");
+    let Ok(mut text) = String::from_utf8(bytes.clone()) else {
+        return bytes;
+    };
+    let mut from = 0;
+    while let Some(start) = text[from..]
+        .find("$2\r\nid\r\n:")
+        .map(|at| from + at + "$2\r\nid\r\n:".len())
+    {
+        let length = text[start..].find('\r').unwrap_or(0);
+        text.replace_range(start..start + length, "0");
+        from = start;
+        if let Some(open) = text[from..].find(MODULES.0).map(|at| from + at)
+            && let Some(close) = text[open..].find(MODULES.1)
+        {
+            text.replace_range(
+                open..open + close + MODULES.1.len(),
+                "$7\r\nmodules\r\n*0\r\n",
+            );
         }
-        _ => bytes,
     }
+    text.into_bytes()
 }
 
 fn shown(bytes: &[u8]) -> String {

@@ -8,7 +8,8 @@
 //! - A failed AUTH behind another command of the same burst or inside MULTI: Redis 8.2.3 loses the reply. Scripts send it
 //!   alone; the random rounds only log in as the default user.
 //! - DBSIZE and MEMORY USAGE while an expired key waits to be swept: random times never run out during a round.
-//! - Inline commands with NUL bytes, and lines close to 64 KiB: Redis's answer depends on how the bytes were split on the way.
+//! - NUL bytes in a line, inline or a header: Redis sees no end of the line behind them and waits. And lines close to
+//!   64 KiB: Redis's answer depends on how the bytes were split on the way.
 
 use crate::wire::Node;
 

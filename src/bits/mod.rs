@@ -22,4 +22,4 @@ pub use view::View;
 
 #[cfg(test)]
 #[path = "../../tests/support/oracle.rs"]
-mod oracle;
+pub(crate) mod oracle;

@@ -15,11 +15,13 @@ mod connection;
 mod context;
 mod counter;
 mod error;
+mod lcs;
 mod long_double;
 mod lookup;
 pub mod session;
 mod set;
 mod string;
+mod subsequence;
 pub mod table;
 #[cfg(test)]
 mod testing;

@@ -7,7 +7,9 @@
 use super::args::until_nul;
 use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
 pub use super::lookup::find;
-use super::{CmdError, bitfield, bitmap, bitop, connection, counter, set, string, transaction};
+use super::{
+    CmdError, bitfield, bitmap, bitop, connection, counter, lcs, set, string, transaction,
+};
 use crate::resp::Request;
 
 const WRITE: Flags = Flags::WRITE;
@@ -61,6 +63,8 @@ pub static TABLE: &[Command] = &[
     row("set",           -3, &[WRITE, DENYOOM],               &[STRING],     &[updates(1).varies().noted("RW and ACCESS due to the optional `GET` argument")], set::set),
     row("setex",          4, &[WRITE, DENYOOM],               &[STRING],     &[writes(1)],    set::setex),
     row("setnx",          3, &[WRITE, DENYOOM, FAST],         &[STRING],     &[adds(1)],      set::setnx),
+    // string, compared
+    row("lcs",           -3, &[READONLY],                     &[STRING],     &[reads(1).through(1)], lcs::lcs),
     // transaction
     row("discard",        1, &[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY], &[TRANSACTION], &[],             transaction::discard),
     row("exec",           1, &[NOSCRIPT, LOADING, STALE, SKIP_SLOWLOG], &[TRANSACTION], &[],             transaction::exec),

@@ -115,12 +115,9 @@ const RATES: usize = 3;
 impl Stats {
     /// All zero, with a stripe for each core.
     pub fn new() -> Self {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
         let zero = || std::array::from_fn(|_| AtomicU64::new(0));
         Stats {
-            stripes: (0..cores.min(MOST_STRIPES))
-                .map(|_| Stripe(zero()))
-                .collect(),
+            stripes: (0..stripes()).map(|_| Stripe(zero())).collect(),
             baseline: zero(),
             errors: Mutex::new(BTreeMap::new()),
             rates: Mutex::new(std::array::from_fn(|_| Samples::default())),
@@ -235,9 +232,16 @@ impl Samples {
     }
 }
 
+/// How many stripes a set of counters should have: one for each core.
+pub(crate) fn stripes() -> usize {
+    thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MOST_STRIPES)
+}
+
 /// This thread's number, given out in order of first use.
 #[inline]
-fn stripe() -> usize {
+pub(crate) fn stripe() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static MINE: Cell<usize> = const { Cell::new(usize::MAX) };

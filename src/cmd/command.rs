@@ -167,14 +167,18 @@ impl KeySpec {
 
     /// The keys of `request` this spec names.
     pub fn keys<'a>(&self, request: Request<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.positions(request.len())
+            .filter_map(move |at| request.get(at))
+    }
+
+    /// Where those keys are in a request of `len` arguments. May go on past its end.
+    pub(super) fn positions(&self, len: usize) -> impl Iterator<Item = usize> + use<> {
         let end = if self.last < 0 {
-            request.len().saturating_add_signed(self.last)
+            len.saturating_add_signed(self.last)
         } else {
             self.first.saturating_add_signed(self.last)
         };
-        (self.first..=end)
-            .step_by(self.step)
-            .filter_map(move |at| request.get(at))
+        (self.first..=end).step_by(self.step)
     }
 
     pub(super) fn access(&self) -> Access {
@@ -210,6 +214,19 @@ impl Command {
         let keys: &'static [KeySpec] = self.keys;
         keys.iter()
             .flat_map(move |spec| spec.keys(request).map(|key| (key, spec.access())))
+    }
+
+    /// The keys as COMMAND INFO gave them before there were specs: index of the first, of the last (negative counts from the
+    /// end), and the distance between two. All zero if there are none.
+    pub fn legacy_range(&self) -> [i64; 3] {
+        let (Some(first), Some(last)) = (self.keys.first(), self.keys.last()) else {
+            return [0; 3];
+        };
+        let end = match last.last {
+            from_end if from_end < 0 => from_end as i64,
+            offset => last.first as i64 + offset as i64,
+        };
+        [first.first as i64, end, first.step as i64]
     }
 
     /// All its ACL categories: its own and those that follow from its flags.

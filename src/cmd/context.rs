@@ -1,6 +1,7 @@
 //! What a handler works with: the caller, the server, and the keys its row locked.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::{Args, Client, CmdError, Command, Flow, Scope, World, count_error};
 use crate::bits::View;
@@ -19,7 +20,12 @@ pub struct Context<'a> {
     /// Whether this runs inside EXEC, where nothing may wait.
     pub in_exec: bool,
     pub(super) keys: Locked<'a>,
+    /// What remains to be done when no key is locked any more.
+    pub(super) after: Vec<After>,
 }
+
+/// Work that waits for the end of a command (or its transaction).
+pub(super) type After = Box<dyn FnOnce(&World)>;
 
 impl<'a> Context<'a> {
     /// Locks what `command` needs for `request`.
@@ -37,13 +43,24 @@ impl<'a> Context<'a> {
             flow: Flow::Continue,
             in_exec: false,
             keys,
+            after: Vec::new(),
         }
     }
 
     /// Runs the row's handler on `args`.
     pub(super) fn run(&mut self, args: Args<'_>) -> Reply {
-        let reply = (self.command.run)(self, args).unwrap_or_else(Reply::from);
+        self.world.stats.count(Counter::Commands);
+        let (command, started) = (self.command, Instant::now());
+        let reply = (command.run)(self, args).unwrap_or_else(Reply::from);
+        self.world
+            .calls
+            .ran(command, started.elapsed(), reply.is_error());
         count_error(self.world, reply)
+    }
+
+    /// Leaves work for when no key is locked any more.
+    pub(super) fn after(&mut self, work: impl FnOnce(&World) + 'static) {
+        self.after.push(Box::new(work));
     }
 
     /// Milliseconds since the Unix epoch. Does not move while the command (or the transaction) runs.

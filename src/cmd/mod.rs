@@ -4,22 +4,33 @@
 //! and does everything the row says (arity, authentication, queueing, locking), so no handler does. This floor must not
 //! know sockets or tasks: it is handed bytes and fills an output buffer.
 
+mod admin;
 mod args;
 mod bitfield;
 mod bitmap;
 mod bitop;
 mod bulk;
+mod calls;
 pub mod client;
 mod command;
 mod connection;
+mod container;
 mod context;
 mod counter;
+mod debug;
+mod digest;
+mod docs;
 mod error;
+mod footprint;
+mod info;
+mod introspect;
 mod lcs;
 mod long_double;
 mod lookup;
+mod memory;
 pub mod session;
 mod set;
+mod settings;
 mod string;
 mod subsequence;
 pub mod table;
@@ -38,7 +49,6 @@ pub use world::World;
 use client::Replies;
 
 use crate::resp::{Output, Reply, Request};
-use crate::stats::Counter;
 
 /// What a handler answers.
 pub type CmdResult = Result<Reply, CmdError>;
@@ -78,7 +88,7 @@ pub fn execute(world: &World, client: &mut Client, request: Request<'_>, out: &m
 }
 
 fn answer(world: &World, client: &mut Client, request: Request<'_>) -> (Reply, Flow) {
-    let command = match admit(client, request) {
+    let command = match admit(world, client, request) {
         Ok(command) => command,
         Err(error) => {
             // A transaction one of whose commands could not even be queued must not run in part.
@@ -94,10 +104,16 @@ fn answer(world: &World, client: &mut Client, request: Request<'_>) -> (Reply, F
         queue.push(command, request);
         return (Reply::Simple("QUEUED".into()), Flow::Continue);
     }
-    world.stats.count(Counter::Commands);
     let mut cx = Context::lock(world, client, command, request);
     let reply = cx.run(Args::new(request, command.args_at()));
-    (reply, cx.flow)
+    let Context {
+        flow, keys, after, ..
+    } = cx;
+    drop(keys);
+    for work in after {
+        work(world);
+    }
+    (reply, flow)
 }
 
 /// Counts a reply that is an error under its class, the text's first word.
@@ -110,16 +126,27 @@ fn count_error(world: &World, reply: Reply) -> Reply {
 }
 
 /// Finds the row and holds everything it says against the request, in Redis's order.
-fn admit(client: &Client, request: Request<'_>) -> Result<&'static Command, CmdError> {
+fn admit(
+    world: &World,
+    client: &Client,
+    request: Request<'_>,
+) -> Result<&'static Command, CmdError> {
     let command = table::resolve(request)?;
+    let refuse = |error| {
+        world.calls.refused(command);
+        Err(error)
+    };
     if !command.admits(request.len()) {
-        return Err(CmdError::Arity(command.name));
+        return refuse(CmdError::Arity(command.name));
+    }
+    if command.flags.contains(Flags::PROTECTED) && !debug::allowed(world, client) {
+        return refuse(CmdError::other(debug::NOT_ALLOWED));
     }
     if !client.authenticated && !command.flags.contains(Flags::NO_AUTH) {
-        return Err(CmdError::NoAuth);
+        return refuse(CmdError::NoAuth);
     }
     if client.queue.is_some() && command.flags.contains(Flags::NO_MULTI) {
-        return Err(CmdError::other(
+        return refuse(CmdError::other(
             "ERR Command not allowed inside a transaction",
         ));
     }

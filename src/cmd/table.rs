@@ -8,9 +8,11 @@ use super::args::until_nul;
 use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
 pub use super::lookup::find;
 use super::{
-    CmdError, bitfield, bitmap, bitop, connection, counter, lcs, set, string, transaction,
+    CmdError, admin, bitfield, bitmap, bitop, connection, container, counter, debug, info,
+    introspect, lcs, memory, set, settings, string, transaction,
 };
 use crate::resp::Request;
+use crate::store::Access;
 
 const WRITE: Flags = Flags::WRITE;
 const READONLY: Flags = Flags::READONLY;
@@ -18,10 +20,16 @@ const DENYOOM: Flags = Flags::DENYOOM;
 const NOSCRIPT: Flags = Flags::NOSCRIPT;
 const LOADING: Flags = Flags::LOADING;
 const STALE: Flags = Flags::STALE;
+const ADMIN: Flags = Flags::ADMIN;
+const BLOCKING: Flags = Flags::BLOCKING;
 const SKIP_SLOWLOG: Flags = Flags::SKIP_SLOWLOG;
 const FAST: Flags = Flags::FAST;
+const PROTECTED: Flags = Flags::PROTECTED;
+const NO_MULTI: Flags = Flags::NO_MULTI;
 const ALLOW_BUSY: Flags = Flags::ALLOW_BUSY;
 
+const KEYSPACE: Categories = Categories::KEYSPACE;
+const DANGEROUS: Categories = Categories::DANGEROUS;
 const BITMAP: Categories = Categories::BITMAP;
 const STRING: Categories = Categories::STRING;
 const CONNECTION: Categories = Categories::CONNECTION;
@@ -75,6 +83,46 @@ pub static TABLE: &[Command] = &[
     row("echo",           2, &[LOADING, STALE, FAST],         &[CONNECTION], &[],             connection::echo),
     row("ping",          -1, &[FAST],                         &[CONNECTION], &[],             connection::ping).tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
     row("select",         2, &[LOADING, STALE, FAST],         &[CONNECTION], &[],             connection::select),
+    // introspect
+    row("command",       -1, &[LOADING, STALE],               &[CONNECTION], &[],             introspect::command).tips(&["nondeterministic_output_order"]).subcommands(&[
+        row("command|count",  2, &[LOADING, STALE],               &[CONNECTION], &[],             introspect::count),
+        row("command|docs",  -2, &[LOADING, STALE],               &[CONNECTION], &[],             introspect::docs).tips(&["nondeterministic_output_order"]),
+        row("command|getkeys", -3, &[LOADING, STALE],               &[CONNECTION], &[],             introspect::getkeys),
+        row("command|getkeysandflags", -3, &[LOADING, STALE],               &[CONNECTION], &[],             introspect::getkeysandflags),
+        row("command|help",   2, &[LOADING, STALE],               &[CONNECTION], &[],             container::help),
+        row("command|info",  -2, &[LOADING, STALE],               &[CONNECTION], &[],             introspect::info).tips(&["nondeterministic_output_order"]),
+        row("command|list",  -2, &[LOADING, STALE],               &[CONNECTION], &[],             introspect::list).tips(&["nondeterministic_output_order"]),
+    ]),
+    // settings
+    row("config",        -2, &[],                             &[],           &[],             container::none).subcommands(&[
+        row("config|get",    -3, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             settings::get),
+        row("config|help",    2, &[LOADING, STALE],               &[],           &[],             container::help),
+        row("config|resetstat",  2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             settings::resetstat).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+        row("config|rewrite",  2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             settings::rewrite).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+        row("config|set",    -4, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             settings::set).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+    ]),
+    // admin
+    row("dbsize",         1, &[READONLY, FAST],               &[KEYSPACE],   &[],             admin::dbsize).scope(Scope::Walk(Access::Read)).tips(&["request_policy:all_shards", "response_policy:agg_sum"]),
+    row("flushall",      -1, &[WRITE],                        &[KEYSPACE, DANGEROUS], &[],             admin::flushall).scope(Scope::Everything(Access::Write)).tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
+    row("flushdb",       -1, &[WRITE],                        &[KEYSPACE, DANGEROUS], &[],             admin::flushdb).scope(Scope::Everything(Access::Write)).tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
+    row("role",           1, &[NOSCRIPT, LOADING, STALE, FAST], &[Categories::ADMIN, DANGEROUS], &[], admin::role),
+    row("shutdown",      -1, &[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY], &[],           &[],             admin::shutdown),
+    row("swapdb",         3, &[WRITE, FAST],                  &[KEYSPACE, DANGEROUS], &[],             admin::swapdb).scope(Scope::Everything(Access::Write)),
+    row("time",           1, &[LOADING, STALE, FAST],         &[],           &[],             admin::time).tips(&["nondeterministic_output"]),
+    row("wait",           3, &[BLOCKING],                     &[CONNECTION], &[],             admin::wait).tips(&["request_policy:all_shards", "response_policy:agg_min"]),
+    // info
+    row("info",          -1, &[LOADING, STALE],               &[DANGEROUS],  &[],             info::info).scope(Scope::Walk(Access::Read)).tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]),
+    // memory
+    row("memory",        -2, &[],                             &[],           &[],             container::none).subcommands(&[
+        row("memory|doctor",  2, &[],                             &[],           &[],             memory::doctor).scope(Scope::Walk(Access::Read)).tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]),
+        row("memory|help",    2, &[LOADING, STALE],               &[],           &[],             container::help),
+        row("memory|malloc-stats",  2, &[],                             &[],           &[],             memory::malloc_stats).tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]),
+        row("memory|purge",   2, &[],                             &[],           &[],             memory::purge).tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
+        row("memory|stats",   2, &[],                             &[],           &[],             memory::stats).scope(Scope::Walk(Access::Read)).tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]),
+        row("memory|usage",  -3, &[READONLY],                     &[],           &[looks(2)],     memory::usage),
+    ]),
+    // debug
+    row("debug",         -2, &[ADMIN, NOSCRIPT, LOADING, STALE, PROTECTED], &[],           &[],             debug::debug).scope(Scope::Walk(Access::Write)),
 ];
 
 // What is done to a key, as Redis words it. Each takes the index of the (first) key; the command's name is 0.
@@ -170,6 +218,13 @@ impl Command {
     const fn tips(self, tips: &'static [&'static str]) -> Self {
         Self { tips, ..self }
     }
+
+    const fn subcommands(self, subcommands: &'static [Command]) -> Self {
+        Self {
+            subcommands,
+            ..self
+        }
+    }
 }
 
 /// The row for a request: the command's, or its subcommand's where it has some.
@@ -195,7 +250,8 @@ pub fn resolve(request: Request<'_>) -> Result<&'static Command, CmdError> {
     }
 }
 
-fn subcommand(container: &'static Command, word: &[u8]) -> Option<&'static Command> {
+/// The subcommand of this name, in any case of letters.
+pub(super) fn subcommand(container: &'static Command, word: &[u8]) -> Option<&'static Command> {
     container.subcommands.iter().find(|sub| {
         sub.name
             .split_once('|')

@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 
 use super::{Args, Client, CmdError, CmdResult, Command, Context, Scope, World};
 use crate::resp::{OwnedRequest, Reply, Request};
-use crate::stats::Counter;
 use crate::store::{Access, Locked, Watch};
 
 /// What was queued since MULTI.
@@ -118,7 +117,6 @@ fn run_all(cx: &mut Context<'_>, queue: &Queue) -> Reply {
     for (command, request) in &queue.commands {
         let request = request.as_request();
         cx.command = command;
-        cx.world.stats.count(Counter::Commands);
         replies.push(cx.run(Args::new(request, command.args_at())));
     }
     cx.in_exec = false;

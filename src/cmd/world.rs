@@ -1,9 +1,11 @@
 //! What all connections share.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::Clients;
+use super::calls::Calls;
+use super::footprint::Footprint;
 use crate::config::Config;
 use crate::stats::Stats;
 use crate::store::{Clock, Keyspace};
@@ -20,7 +22,33 @@ pub struct World {
     pub run_id: String,
     /// When the server started, in milliseconds since the Unix epoch.
     pub started_ms: i64,
+    /// How often each command ran.
+    pub calls: Calls,
+    /// How much memory the process uses, and the most it ever did.
+    pub footprint: Footprint,
+    /// Connections whose last command answers later.
+    pub blocked: AtomicUsize,
+    /// What DEBUG turned off.
+    pub paused: Paused,
+    /// Keys that had expired when the counters were last reset.
+    expired_before: AtomicU64,
     aside: OnceLock<Aside>,
+}
+
+/// Background work that DEBUG can hold still.
+#[derive(Default)]
+pub struct Paused {
+    /// DEBUG SET-ACTIVE-EXPIRE 0: expired keys are removed only when somebody asks for them.
+    pub expiry: AtomicBool,
+    /// DEBUG PAUSE-CRON 1: nothing periodic happens at all.
+    pub cron: AtomicBool,
+}
+
+impl Paused {
+    /// Whether the expiry sweep must not run now.
+    pub fn sweep(&self) -> bool {
+        self.expiry.load(Ordering::Relaxed) || self.cron.load(Ordering::Relaxed)
+    }
 }
 
 /// Runs what it is given, and returns when that is done: where it holds up no other connection.
@@ -36,8 +64,34 @@ impl World {
             changes: AtomicU64::new(0),
             run_id: run_id(),
             started_ms: clock.now_ms(),
+            calls: Calls::new(),
+            footprint: Footprint::new(),
+            blocked: AtomicUsize::new(0),
+            paused: Paused::default(),
+            expired_before: AtomicU64::new(0),
             aside: OnceLock::new(),
         }
+    }
+
+    /// Keys removed because their time had come, since the start or the last reset.
+    pub fn expired_keys(&self) -> u64 {
+        let before = self.expired_before.load(Ordering::Relaxed);
+        self.keyspace.expired_keys().saturating_sub(before)
+    }
+
+    /// CONFIG RESETSTAT: all that INFO counts starts from zero.
+    pub fn reset_stats(&self) {
+        self.stats.reset();
+        self.calls.reset();
+        let expired = self.keyspace.expired_keys();
+        self.expired_before.store(expired, Ordering::Relaxed);
+    }
+
+    /// Samples what INFO shows as rates and peaks. To be called about ten times a second, with the milliseconds since any
+    /// fixed moment.
+    pub fn sample(&self, elapsed_ms: u64) {
+        self.stats.sample(elapsed_ms);
+        self.footprint.read(self.keyspace.clock().now_ms());
     }
 
     /// Says where long work runs; until then, on the caller's thread. Only the first call counts.

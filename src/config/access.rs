@@ -196,6 +196,11 @@ impl Config {
         self.number(at!("hz")) as u32
     }
 
+    /// Whether FLUSHALL and FLUSHDB that do not say how free what was there in the background.
+    pub fn lazyfree_lazy_user_flush(&self) -> bool {
+        self.switch(at!("lazyfree-lazy-user-flush"))
+    }
+
     /// The classes of keyspace events to publish, as letters in the order CONFIG GET shows.
     pub fn notify_keyspace_events(&self) -> Arc<[u8]> {
         self.text(at!("notify-keyspace-events"))

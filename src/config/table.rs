@@ -208,7 +208,7 @@ pub(super) static TABLE: &[Setting] = &[
     row("lazyfree-lazy-expire",                  "",                               YESNO,                                    "no",                      Live,    Idle),
     row("lazyfree-lazy-server-del",              "",                               YESNO,                                    "no",                      Live,    Idle),
     row("lazyfree-lazy-user-del",                "",                               YESNO,                                    "no",                      Live,    Idle),
-    row("lazyfree-lazy-user-flush",              "",                               YESNO,                                    "no",                      Live,    Idle),
+    row("lazyfree-lazy-user-flush",              "",                               YESNO,                                    "no",                      Live,    Honoured),
     row("lfu-decay-time",                        "",                               int(0, I32),                              "1",                       Live,    Honoured),
     row("lfu-log-factor",                        "",                               int(0, I32),                              "10",                      Live,    Honoured),
     row("list-compress-depth",                   "",                               int(0, I32),                              "0",                       Live,    Idle),

@@ -106,6 +106,13 @@ impl Output {
                 self.tail.extend_from_slice(text.as_bytes());
                 self.tail.extend_from_slice(b"\r\n");
             }
+            (Reply::Attributed { reply, .. }, V2) => self.push(*reply, version),
+            (Reply::Attributed { attributes, reply }, V3) => {
+                self.header(b'|', attributes.len());
+                self.flat(attributes, version);
+                self.push(*reply, version);
+            }
+            (Reply::Followed(both), _) => both.into_iter().for_each(|one| self.push(one, version)),
             (Reply::None, _) => {}
         }
     }
@@ -250,6 +257,10 @@ impl Output {
             Version::Resp2 => self.header(b'*', pairs.len() * 2),
             Version::Resp3 => self.header(b'%', pairs.len()),
         }
+        self.flat(pairs, version);
+    }
+
+    fn flat(&mut self, pairs: Vec<(Reply, Reply)>, version: Version) {
         for (key, value) in pairs {
             self.push(key, version);
             self.push(value, version);

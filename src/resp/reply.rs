@@ -49,6 +49,13 @@ pub enum Reply {
     Verbatim { format: [u8; 3], text: String },
     /// Something the client did not ask for just now (RESP2: an array).
     Push(Vec<Reply>),
+    /// A reply with something said about it that the client may ignore (RESP2: the reply alone).
+    Attributed {
+        attributes: Vec<(Reply, Reply)>,
+        reply: Box<Reply>,
+    },
+    /// A reply with something else behind it that is no part of it, such as a [`Reply::Push`].
+    Followed(Box<[Reply; 2]>),
     /// Nothing is sent.
     None,
 }

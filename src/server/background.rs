@@ -15,20 +15,23 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
     loop {
         let hz = shared.world.config.hz().max(1);
         tokio::time::sleep(Duration::from_millis(1000 / u64::from(hz))).await;
-        shared.world.keyspace.sweep(SWEEP_SHARDS);
+        if !shared.world.paused.sweep() {
+            shared.world.keyspace.sweep(SWEEP_SHARDS);
+        }
     }
 }
 
-/// Takes the samples behind INFO's rates, ten a second.
+/// Takes the samples behind INFO's rates and peaks, ten a second.
 pub(super) async fn sample(shared: Arc<Shared>) {
     let start = Instant::now();
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let elapsed = start.elapsed().as_millis();
-        shared
-            .world
-            .stats
-            .sample(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        if !shared.world.paused.cron.load(Ordering::Relaxed) {
+            let elapsed = start.elapsed().as_millis();
+            shared
+                .world
+                .sample(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        }
     }
 }
 
@@ -36,6 +39,9 @@ pub(super) async fn sample(shared: Arc<Shared>) {
 pub(super) async fn close_idle(shared: Arc<Shared>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
+        if shared.world.paused.cron.load(Ordering::Relaxed) {
+            continue;
+        }
         let Some(timeout) = shared.world.config.timeout() else {
             continue;
         };

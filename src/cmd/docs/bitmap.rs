@@ -1,0 +1,23 @@
+//! The bitmap commands.
+
+use super::{Doc, doc};
+
+#[rustfmt::skip] // two lines each, like their neighbours
+pub(super) const DOCS: &[Doc] = &[
+    doc("bitcount", "2.6.0", "O(log N) of the length; O(N) for short strings", "Counts the bits that are one, in all of a string or in a range.",
+        "key [range(start:integer end:integer [unit<BYTE|BIT>@7.0.0])]")
+        .history(&[("7.0.0", "`BYTE` and `BIT`.")]),
+    doc("bitfield", "3.2.0", "O(1) for each operation", "Reads, sets and increments integers of any width at any bit of a string.",
+        "key [operation<GET=get-block(encoding offset:integer)|write([OVERFLOW=overflow-block<WRAP|SAT|FAIL>] write-operation<SET=set-block(encoding offset:integer value:integer)|INCRBY=incrby-block(encoding offset:integer increment:integer)>)>...]"),
+    doc("bitfield_ro", "6.0.0", "O(1) for each operation", "Reads integers of any width at any bit of a string.",
+        "key [GET=get-block(encoding offset:integer)&...]"),
+    doc("bitop", "2.6.0", "O(N) of the parts of the sources that hold ones", "Combines strings bit by bit and stores the result.",
+        "operation<AND|OR|XOR|NOT|DIFF|DIFF1|ANDOR|ONE> destkey:key key..."),
+    doc("bitpos", "2.8.7", "O(log N) of the length; O(N) for short strings", "Finds the first bit that is one, or zero.",
+        "key bit:integer [range(start:integer [end-unit-block(end:integer [unit<BYTE|BIT>@7.0.0])])]")
+        .history(&[("7.0.0", "`BYTE` and `BIT`.")]),
+    doc("getbit", "2.2.0", "O(1)", "Reads one bit of a string.",
+        "key offset:integer"),
+    doc("setbit", "2.2.0", "O(1)", "Sets or clears one bit of a string, which grows to hold it.",
+        "key offset:integer value:integer"),
+];

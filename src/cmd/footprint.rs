@@ -1,0 +1,140 @@
+//! How much memory the process uses: asked of the allocator and of the system.
+
+use std::fs;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use tikv_jemalloc_ctl::{Access, AsName, arenas, epoch, stats};
+
+/// Remembers the most memory ever in use.
+pub struct Footprint {
+    /// Bytes in use when the server was made.
+    startup: u64,
+    peak: AtomicU64,
+    /// When that was, in milliseconds since the Unix epoch.
+    peak_ms: AtomicI64,
+}
+
+/// Memory at one moment, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// In use by the program.
+    pub used: u64,
+    /// In pages that hold something in use.
+    pub active: u64,
+    /// In pages the allocator has from the system.
+    pub resident: u64,
+    /// Held by the process as the system counts it.
+    pub rss: u64,
+    /// In use when the server was made.
+    pub startup: u64,
+    /// The most ever in use, and when, in milliseconds since the Unix epoch.
+    pub peak: u64,
+    pub peak_ms: i64,
+}
+
+impl Footprint {
+    pub(super) fn new() -> Self {
+        Self {
+            startup: allocated(),
+            peak: AtomicU64::new(0),
+            peak_ms: AtomicI64::new(0),
+        }
+    }
+
+    /// What is in use now. Takes some microseconds.
+    pub(super) fn read(&self, now_ms: i64) -> Memory {
+        let used = allocated();
+        if self.peak.fetch_max(used, Ordering::Relaxed) < used {
+            self.peak_ms.store(now_ms, Ordering::Relaxed);
+        }
+        let resident = or_zero(stats::resident::read());
+        Memory {
+            used,
+            active: or_zero(stats::active::read()),
+            resident,
+            rss: rss().unwrap_or(resident),
+            startup: self.startup,
+            peak: self.peak.load(Ordering::Relaxed),
+            peak_ms: self.peak_ms.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Bytes the allocator has given out. Its counters move only when told that time has passed.
+fn allocated() -> u64 {
+    match epoch::advance() {
+        Ok(_) => or_zero(stats::allocated::read()),
+        Err(_) => 0,
+    }
+}
+
+/// A statistic that the allocator was built without counts as zero.
+fn or_zero(bytes: Result<usize, tikv_jemalloc_ctl::Error>) -> u64 {
+    bytes.map_or(0, |bytes| bytes as u64)
+}
+
+/// The process's memory as the system counts it; `None` where it does not tell.
+fn rss() -> Option<u64> {
+    kilobytes("/proc/self/status", "VmRSS:")
+}
+
+/// All memory of the machine; `None` where it does not tell.
+pub(super) fn total_system() -> Option<u64> {
+    kilobytes("/proc/meminfo", "MemTotal:")
+}
+
+/// The value of a line `name  123 kB`, in bytes.
+fn kilobytes(path: &str, name: &str) -> Option<u64> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    let number: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(number * 1024)
+}
+
+/// Gives pages that hold nothing back to the system: for an instant, they may stay unused for no time at all.
+pub(super) fn purge() -> Result<(), tikv_jemalloc_ctl::Error> {
+    for arena in 0..arenas::narenas::read()? {
+        for kind in ["dirty", "muzzy"] {
+            let name = format!("arena.{arena}.{kind}_decay_ms\0");
+            // An arena that was never used has nothing to give, and says so by an error.
+            if let Ok(before) = Access::<isize>::update(name.as_bytes().name(), 0) {
+                Access::<isize>::write(name.as_bytes().name(), before)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The allocator's own report.
+pub(super) fn report() -> Result<String, std::io::Error> {
+    let mut report = Vec::new();
+    tikv_jemalloc_ctl::stats_print::stats_print(
+        &mut report,
+        tikv_jemalloc_ctl::stats_print::Options::default(),
+    )?;
+    Ok(String::from_utf8_lossy(&report).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_tells_how_much_there_is() {
+        let total = total_system().expect("it is told");
+        assert!(rss().is_some_and(|rss| 0 < rss && rss < total));
+    }
+
+    #[test]
+    fn the_peak_is_never_below_what_is_in_use() {
+        let footprint = Footprint::new();
+        let memory = footprint.read(5);
+        assert!(memory.peak >= memory.used);
+        assert!(memory.resident >= memory.active && memory.active >= memory.used);
+    }
+
+    #[test]
+    fn purging_works() {
+        purge().expect("the allocator can");
+    }
+}

@@ -76,8 +76,13 @@ impl Width {
     /// What `SET value` stores; None where it must not be stored.
     ///
     /// To an unsigned field a negative value is the huge number with the same 64 bits, so saturating pulls it down to
-    /// the maximum, not up to zero.
+    /// the maximum, not up to zero. To a signed field a value so far below the range that `max - value` leaves 64 bits
+    /// saturates to the maximum too: Redis subtracts in 64 bits and takes it for a value above the range.
     pub fn fit(self, value: i64, overflow: Overflow) -> Option<i64> {
+        let mistaken = self.signed && self.bits < 64 && self.max().checked_sub(value).is_none();
+        if mistaken && overflow == Overflow::Sat {
+            return Some(self.max());
+        }
         let value = if self.signed {
             i128::from(value)
         } else {
@@ -195,6 +200,14 @@ mod tests {
         assert_eq!(set(I8, 300), [Some(44), Some(127), None]);
         assert_eq!(set(I8, -129), [Some(127), Some(-128), None]);
         assert_eq!(set(I8, -128), [Some(-128); 3]);
+        let i63s = Width::signed(63).unwrap();
+        assert_eq!(
+            set(i63s, i64::MIN),
+            [Some(0), Some(i64::MAX >> 1), None],
+            "as Redis has it"
+        );
+        assert_eq!(set(I8, i64::MIN + 128)[1], Some(-128));
+        assert_eq!(set(I8, i64::MIN + 127)[1], Some(127));
         let add = |width: Width, old, by| [Wrap, Sat, Fail].map(|rule| width.add(old, by, rule));
         assert_eq!(add(U8, 100, 257), [Some(101), Some(255), None]);
         assert_eq!(add(U8, 255, -256), [Some(255), Some(0), None]);

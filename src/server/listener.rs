@@ -81,32 +81,7 @@ pub(super) struct Listeners {
 
 impl Listeners {
     pub(super) fn open(listen: &Listen) -> Result<Self, ListenError> {
-        let mut tcp = Vec::new();
-        if let Some(port) = listen.port {
-            for bind in &listen.bind {
-                let (host, optional) = match bind.strip_prefix('-') {
-                    Some(host) => (host, true),
-                    None => (bind.as_str(), false),
-                };
-                match open_tcp(host, port, listen.backlog) {
-                    Ok(listener) => tcp.push(listener),
-                    Err(cause) => {
-                        let error = ListenError::Tcp {
-                            host: host.to_owned(),
-                            port,
-                            cause,
-                        };
-                        let ListenError::Tcp { cause, .. } = &error else {
-                            return Err(error);
-                        };
-                        if !(optional && is_missing_here(cause)) {
-                            return Err(error);
-                        }
-                        tracing::warn!("Warning: {error}");
-                    }
-                }
-            }
-        }
+        let tcp = open_all_tcp(listen)?;
         let unix = match &listen.unix {
             None => None,
             Some((path, permissions)) => {
@@ -124,6 +99,37 @@ impl Listeners {
         }
         Ok(Self { tcp, unix })
     }
+}
+
+/// Opens a TCP socket for each address.
+pub(super) fn open_all_tcp(listen: &Listen) -> Result<Vec<TcpListener>, ListenError> {
+    let mut tcp = Vec::new();
+    if let Some(port) = listen.port {
+        for bind in &listen.bind {
+            let (host, optional) = match bind.strip_prefix('-') {
+                Some(host) => (host, true),
+                None => (bind.as_str(), false),
+            };
+            match open_tcp(host, port, listen.backlog) {
+                Ok(listener) => tcp.push(listener),
+                Err(cause) => {
+                    let error = ListenError::Tcp {
+                        host: host.to_owned(),
+                        port,
+                        cause,
+                    };
+                    let ListenError::Tcp { cause, .. } = &error else {
+                        return Err(error);
+                    };
+                    if !(optional && is_missing_here(cause)) {
+                        return Err(error);
+                    }
+                    tracing::warn!("Warning: {error}");
+                }
+            }
+        }
+    }
+    Ok(tcp)
 }
 
 /// Whether the machine merely lacks this address or this family.

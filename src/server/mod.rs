@@ -3,7 +3,7 @@
 //! It does not know what a command means. It reads bytes, hands requests to [`crate::cmd::execute`] and writes what that
 //! appended to the output.
 //!
-//! - [`listener`]: where clients come in, and who is turned away.
+//! - [`listener`]: where clients come in, and who is turned away; [`doors`] replaces the sockets of a running server.
 //! - [`connection`]: one client, from its first byte to its last.
 //! - [`buffers`]: the memory connections share.
 //! - [`background`]: expiry and idle clients.
@@ -12,6 +12,7 @@
 mod background;
 mod buffers;
 mod connection;
+mod doors;
 mod listener;
 mod stop;
 
@@ -34,6 +35,7 @@ pub use listener::{Listen, ListenError};
 pub use stop::Stopper;
 
 use crate::cmd::World;
+use doors::Doors;
 use listener::Listeners;
 
 /// How long connections may take to end after the server was told to.
@@ -42,6 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// A server with its sockets open, and not yet accepting.
 pub struct Server {
     runtime: Runtime,
+    listen: Listen,
     listeners: Listeners,
     shared: Arc<Shared>,
 }
@@ -67,6 +70,7 @@ impl Server {
         world.set_aside(Box::new(|work| tokio::task::block_in_place(work)));
         Ok(Self {
             runtime,
+            listen: listen.clone(),
             listeners,
             shared: Arc::new(Shared::new(world)),
         })
@@ -91,32 +95,27 @@ impl Server {
     pub fn run(self, signals: Signals) -> Result<(), ListenError> {
         let Self {
             runtime,
+            listen,
             listeners,
             shared,
         } = self;
         let unix_path = listeners.unix.as_ref().map(|(_, path)| path.clone());
         runtime.block_on(async {
-            let mut doors = Vec::new();
             tracing::info!("Server initialized");
             if !listeners.tcp.is_empty() {
                 tracing::info!("Ready to accept connections tcp");
             }
-            for listener in listeners.tcp {
-                let listener = tokio::net::TcpListener::from_std(listener)?;
-                doors.push(tokio::spawn(listener::accept_tcp(
-                    listener,
-                    Arc::clone(&shared),
-                )));
-            }
-            if let Some((listener, path)) = listeners.unix {
-                let listener = tokio::net::UnixListener::from_std(listener)?;
-                doors.push(tokio::spawn(listener::accept_unix(
-                    listener,
-                    path,
-                    Arc::clone(&shared),
-                )));
-                tracing::info!("Ready to accept connections unix");
-            }
+            Doors::open(&shared, &listen, listeners.tcp)?;
+            shared.heed_settings();
+            let unix_door = match listeners.unix {
+                None => None,
+                Some((listener, path)) => {
+                    let listener = tokio::net::UnixListener::from_std(listener)?;
+                    let accept = listener::accept_unix(listener, path, Arc::clone(&shared));
+                    tracing::info!("Ready to accept connections unix");
+                    Some(tokio::spawn(accept))
+                }
+            };
             if signals == Signals::Heed {
                 tokio::spawn(stop::heed_signals(shared.stopper.clone()));
             }
@@ -126,7 +125,8 @@ impl Server {
 
             shared.stopper.stopped().await;
             tracing::info!("User requested shutdown...");
-            for door in doors {
+            shared.doors.close();
+            if let Some(door) = unix_door {
                 door.abort();
             }
             shared.dismiss().await;
@@ -148,6 +148,7 @@ impl Server {
 struct Shared {
     world: Arc<World>,
     stopper: Stopper,
+    doors: Doors,
     /// How many connections there are.
     connections: AtomicUsize,
     /// Told when the last of them has gone.
@@ -161,10 +162,29 @@ impl Shared {
         Self {
             world,
             stopper: Stopper::new(),
+            doors: Doors::default(),
             connections: AtomicUsize::new(0),
             empty: Notify::new(),
             http_seen_ms: AtomicI64::new(i64::MIN / 2),
         }
+    }
+
+    /// Acts on CONFIG SET from now on. The settings outlive the server, so they only know it weakly.
+    fn heed_settings(self: &Arc<Self>) {
+        let watch = |name, error: &'static str| {
+            let shared = Arc::downgrade(self);
+            self.world.config.on_change(name, move |_| {
+                let Some(shared) = shared.upgrade() else {
+                    return Ok(());
+                };
+                Doors::follow_settings(&shared).map_err(|cause| {
+                    tracing::warn!("{cause}");
+                    error.to_owned()
+                })
+            });
+        };
+        watch("port", "Unable to listen on this port. Check server logs.");
+        watch("bind", "Failed to bind to specified addresses.");
     }
 
     fn connections(&self) -> usize {

@@ -1,0 +1,180 @@
+//! The TCP sockets of a running server, which CONFIG SET `port` and `bind` replace.
+
+use std::{io, net::TcpListener, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::{
+    runtime::Handle,
+    task::{JoinHandle, block_in_place},
+};
+
+use super::{Listen, ListenError, Shared, listener};
+
+/// Where clients come in by TCP.
+#[derive(Default)]
+pub(super) struct Doors(Mutex<Open>);
+
+#[derive(Default)]
+struct Open {
+    /// What the sockets were opened for.
+    listen: Listen,
+    /// One for each socket, which it owns.
+    tasks: Vec<JoinHandle<()>>,
+    /// Where the tasks run. There is none before the server runs.
+    runtime: Option<Handle>,
+}
+
+impl Doors {
+    /// Starts accepting.
+    pub(super) fn open(
+        shared: &Arc<Shared>,
+        listen: &Listen,
+        sockets: Vec<TcpListener>,
+    ) -> io::Result<()> {
+        let mut open = shared.doors.0.lock();
+        open.listen = listen.clone();
+        open.tasks = accept(shared, sockets)?;
+        open.runtime = Some(Handle::current());
+        Ok(())
+    }
+
+    /// Stops accepting, for good.
+    pub(super) fn close(&self) {
+        self.0.lock().tasks.drain(..).for_each(|task| task.abort());
+    }
+
+    /// Goes over to the settings' port and addresses, if those are others. Clients that are in stay.
+    ///
+    /// May wait for a moment; a worker that calls this lets others take its place meanwhile.
+    pub(super) fn follow_settings(shared: &Arc<Shared>) -> Result<(), ListenError> {
+        let wanted = Listen {
+            unix: None,
+            ..Listen::from_config(&shared.world.config)
+        };
+        let mut open = shared.doors.0.lock();
+        if (&wanted.bind, wanted.port) == (&open.listen.bind, open.listen.port) {
+            return Ok(());
+        }
+        let Some(runtime) = open.runtime.clone() else {
+            return Ok(());
+        };
+        let _inside = runtime.enter();
+        // Another port can be had beside the old one. The same port on overlapping addresses cannot: the old sockets have
+        // to be gone first, and if the new ones fail, the old settings open them again.
+        if wanted.port == open.listen.port {
+            let tasks = std::mem::take(&mut open.tasks);
+            open.listen = Listen::default();
+            block_in_place(|| runtime.block_on(end(tasks)));
+        }
+        let tasks = accept(shared, listener::open_all_tcp(&wanted)?)?;
+        open.listen = wanted;
+        let old = std::mem::replace(&mut open.tasks, tasks);
+        block_in_place(|| runtime.block_on(end(old)));
+        Ok(())
+    }
+}
+
+/// Ends the tasks and waits until their sockets are closed.
+async fn end(tasks: Vec<JoinHandle<()>>) {
+    for task in tasks {
+        task.abort();
+        // It always ends by being cancelled, so there is nothing to learn from how.
+        let _ = task.await;
+    }
+}
+
+fn accept(shared: &Arc<Shared>, sockets: Vec<TcpListener>) -> io::Result<Vec<JoinHandle<()>>> {
+    let accept = |socket| {
+        let socket = tokio::net::TcpListener::from_std(socket)?;
+        Ok(tokio::spawn(listener::accept_tcp(
+            socket,
+            Arc::clone(shared),
+        )))
+    };
+    sockets.into_iter().map(accept).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead, BufReader, Write},
+        net::{SocketAddr, TcpStream},
+        thread,
+    };
+
+    use super::*;
+    use crate::{
+        cmd::World,
+        config::Config,
+        server::{Server, Signals},
+        stats::Stats,
+        store::Clock,
+    };
+
+    /// A port that was free a moment ago.
+    fn free_port() -> u16 {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
+        socket.local_addr().expect("it is bound").port()
+    }
+
+    fn set(config: &Config, name: &str, value: &str) -> Result<(), String> {
+        config
+            .set(&[(name.as_bytes(), value.as_bytes())], true)
+            .map_err(|error| error.to_string())
+    }
+
+    /// Whether a server answers there.
+    fn answers(address: &str, port: u16) -> bool {
+        let address = SocketAddr::new(address.parse().expect("an address"), port);
+        TcpStream::connect(address).is_ok_and(|client| ping(&client))
+    }
+
+    fn ping(mut client: &TcpStream) -> bool {
+        let mut line = String::new();
+        client.write_all(b"PING\r\n").is_ok()
+            && BufReader::new(client).read_line(&mut line).is_ok()
+            && line == "+PONG\r\n"
+    }
+
+    #[test]
+    fn the_sockets_follow_the_settings_and_clients_stay() {
+        let (first, second) = (free_port(), free_port());
+        let config = Arc::new(Config::new());
+        set(&config, "bind", "127.0.0.1").expect("it may change");
+        set(&config, "port", &first.to_string()).expect("it may change");
+        let world = World::new(Arc::clone(&config), Arc::new(Stats::new()), Clock::System);
+        let server =
+            Server::bind(Arc::new(world), &Listen::from_config(&config)).expect("it binds");
+        let stopper = server.stopper();
+        let server = thread::spawn(move || server.run(Signals::Ignore));
+        let client = TcpStream::connect(("127.0.0.1", first)).expect("it listens");
+        assert!(ping(&client));
+
+        set(&config, "port", &second.to_string()).expect("the port is free");
+        assert!(answers("127.0.0.1", second) && !answers("127.0.0.1", first));
+        set(&config, "bind", "127.0.0.1 127.0.0.2").expect("all of 127 is here");
+        assert!(answers("127.0.0.1", second) && answers("127.0.0.2", second));
+
+        let busy = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
+        let busy = busy.local_addr().expect("it is bound").port();
+        let error = set(&config, "port", &busy.to_string());
+        let text = "CONFIG SET failed (possibly related to argument 'port') - \
+                    Unable to listen on this port. Check server logs.";
+        assert_eq!(error, Err(text.into()));
+        let text = "CONFIG SET failed (possibly related to argument 'bind') - \
+                    Failed to bind to specified addresses.";
+        assert_eq!(
+            set(&config, "bind", "127.0.0.1 203.0.113.1"),
+            Err(text.into())
+        );
+        assert!(
+            answers("127.0.0.1", second) && answers("127.0.0.2", second),
+            "as before the failures"
+        );
+        assert!(ping(&client), "a client of the first port is still served");
+
+        drop(client);
+        stopper.stop();
+        server.join().expect("no panic").expect("it ends well");
+    }
+}

@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("persist", 4),
     ("cmd", 5),
     ("server", 6),
+    ("daemon", 7),
     ("log", 7),
     ("main", 7),
     ("lib", 8),

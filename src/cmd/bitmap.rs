@@ -133,3 +133,7 @@ pub(super) fn bitpos(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     };
     Ok(Reply::Integer(found))
 }
+
+#[cfg(test)]
+#[path = "bitmap_tests.rs"]
+mod tests;

@@ -137,6 +137,7 @@ mod tests {
     use std::thread;
 
     use super::super::session::Session;
+    use super::super::testing::{changes_of, encoding, expires_at, session_at};
     use super::{LONG, TRIES};
     use crate::store::{Access, Value};
 
@@ -190,5 +191,97 @@ mod tests {
         db.say("BITOP AND d a a");
         assert_eq!(db.say("EXEC"), format!("*1\r\n:{}\r\n", 2 * LONG));
         assert_eq!(asides.load(Ordering::Relaxed), 0);
+    }
+
+    /// `line` is BITOP's arguments; the result is read back in hexadecimal, `nil` for a key that is gone.
+    fn result(db: &mut Session, line: &str) -> String {
+        let words = line.split(' ');
+        let dest = words.clone().nth(1).expect("a destination").to_owned();
+        let len = db.say(&format!("BITOP {line}"));
+        let value = db.ask(["GET", &dest]);
+        if value == b"$-1\r\n" {
+            assert_eq!(len, ":0\r\n", "{line}");
+            return "nil".into();
+        }
+        let bytes = &value[value.iter().position(|&b| b == b'\n').expect("a line") + 1..];
+        let bytes = &bytes[..bytes.len() - 2];
+        assert_eq!(len, format!(":{}\r\n", bytes.len()), "{line}");
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn results_are_those_redis_gives() {
+        let mut db = Session::alone();
+        db.ask([b"SET".as_slice(), b"a", b"\x01\x02\xff\xff"]);
+        db.ask([b"SET".as_slice(), b"b", b"\x01\x02\xff"]);
+        db.ask(["SET", "empty", ""]);
+        db.say("MSET one 1 two 2");
+        for (line, want) in [
+            ("AND d a b", "0102ff00"),
+            ("or d a b", "0102ffff"),
+            ("Xor d a b", "000000ff"),
+            ("DIFF d a b", "000000ff"),
+            ("DIFF d b a", "00000000"),
+            ("DIFF1 d a b", "00000000"),
+            ("DIFF1 d b a", "000000ff"),
+            ("ANDOR d a b", "0102ff00"),
+            ("ONE d a b", "000000ff"),
+            ("NOT d a", "fefd0000"),
+            ("AND d missing a", "00000000"),
+            ("DIFF d missing a", "00000000"),
+            ("DIFF d a missing", "0102ffff"),
+            ("DIFF1 d a missing", "00000000"),
+            ("ANDOR d a missing", "00000000"),
+            ("ONE d a missing", "0102ffff"),
+            ("XOR d a", "0102ffff"),
+            ("XOR d one two one", "32"),
+            ("OR d missing empty", "nil"),
+            ("NOT d empty", "nil"),
+            ("NOT a a", "fefd0000"),
+        ] {
+            assert_eq!(result(&mut db, line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_destination_loses_its_time_and_goes_where_there_is_nothing_to_store() {
+        let (mut db, _) = session_at(1000);
+        db.say("SET d 1 PX 50");
+        assert_eq!(changes_of(&mut db, "BITOP OR d missing d"), 1);
+        assert_eq!(expires_at(&db, "d"), None);
+        assert_eq!(encoding(&db, "d"), "raw");
+        assert_eq!(changes_of(&mut db, "BITOP OR d missing"), 1);
+        assert_eq!(encoding(&db, "d"), "none");
+        assert_eq!(changes_of(&mut db, "BITOP OR d missing"), 0);
+    }
+
+    #[test]
+    fn operators_that_are_none_or_lack_sources_are_refused() {
+        let mut db = Session::alone();
+        for (line, error) in [
+            ("NOR d a", "syntax error"),
+            (
+                "NOT d a b",
+                "BITOP NOT must be called with a single source key.",
+            ),
+            (
+                "diff d a",
+                "BITOP DIFF must be called with at least two source keys.",
+            ),
+            (
+                "Diff1 d a",
+                "BITOP DIFF1 must be called with at least two source keys.",
+            ),
+            (
+                "andor d a",
+                "BITOP ANDOR must be called with at least two source keys.",
+            ),
+        ] {
+            assert_eq!(
+                db.say(&format!("BITOP {line}")),
+                format!("-ERR {error}\r\n"),
+                "{line}"
+            );
+        }
     }
 }

@@ -121,16 +121,24 @@ impl<'a> Context<'a> {
         self.keys.get(self.client.db, key)
     }
 
-    /// Looks a key up to change it.
+    /// Looks a key up to change it, or to decide whether to: counts as an access, but as neither hit nor miss.
     pub fn edit(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
-        let db = self.client.db;
-        self.keys.get_mut(db, key)
+        let (db, touches) = (self.client.db, !self.client.no_touch);
+        let entry = self.keys.get_mut(db, key)?;
+        if touches {
+            entry.as_ref().touch();
+        }
+        Some(entry)
     }
 
     /// The key's entry, made as an empty raw string where there is none. The flag says whether it was made.
     pub fn edit_or_create(&mut self, key: &[u8]) -> (EntryMut<'_>, bool) {
-        let db = self.client.db;
-        self.keys.get_or_create(db, key)
+        let (db, touches) = (self.client.db, !self.client.no_touch);
+        let (entry, created) = self.keys.get_or_create(db, key);
+        if touches {
+            entry.as_ref().touch();
+        }
+        (entry, created)
     }
 
     /// Stores a value, whatever was there; `expires_at` is absolute, in milliseconds.

@@ -41,7 +41,7 @@ pub(super) fn decrby(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
 
 /// Adds to the integer at `key` and replies the sum.
 fn add(cx: &mut Context<'_>, key: &[u8], by: i64) -> CmdResult {
-    let old = match cx.peek(key) {
+    let old = match cx.edit(key) {
         None => 0,
         Some(entry) => text_of(entry.view(), INTEGER_MAX)
             .and_then(|text| parse_i64(&text))
@@ -60,7 +60,7 @@ fn add(cx: &mut Context<'_>, key: &[u8], by: i64) -> CmdResult {
 /// What is stored is that text, so a whole number is an integer to INCR. OBJECT ENCODING tells it from one all the same.
 pub(super) fn incrbyfloat(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let (key, by) = (args.take()?, args.take()?);
-    let old = match cx.peek(key) {
+    let old = match cx.edit(key) {
         None => LongDouble::ZERO,
         Some(entry) => text_of(entry.view(), long_double::TEXT_MAX)
             .and_then(|text| LongDouble::parse(&text))

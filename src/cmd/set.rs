@@ -108,7 +108,7 @@ pub(super) fn set(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     }
     let expires_at = match life {
         Life::Until(clause, number) => Some(clause.deadline(cx, number)?),
-        Life::Keep => cx.peek(key).and_then(|entry| entry.expires_at()),
+        Life::Keep => cx.edit(key).and_then(|entry| entry.as_ref().expires_at()),
         Life::Unsaid | Life::Persist => None,
     };
 
@@ -151,8 +151,8 @@ fn store(
 ) -> bool {
     let stores = match only {
         Only::Always => true,
-        Only::IfMissing => cx.peek(key).is_none(),
-        Only::IfPresent => cx.peek(key).is_some(),
+        Only::IfMissing => cx.edit(key).is_none(),
+        Only::IfPresent => cx.edit(key).is_some(),
     };
     if stores {
         cx.put_bytes(key, value, expires_at);

@@ -63,7 +63,7 @@ pub(super) fn substr(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
 /// Adding nothing is a change all the same. A missing key is set to the value, as SET would.
 pub(super) fn append(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let (key, value) = (args.take()?, args.take()?);
-    let old = cx.peek(key).map(|entry| entry.view().len());
+    let old = cx.edit(key).map(|entry| entry.view().len());
     let len = old.unwrap_or(0) + value.len() as u64;
     match old {
         None => cx.put_bytes(key, value, None),
@@ -85,7 +85,7 @@ pub(super) fn setrange(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         .map_err(|_| CmdError::other("ERR offset is out of range"))?;
     let value = args.take()?;
     if value.is_empty() {
-        let len = cx.peek(key).map_or(0, |entry| entry.view().len());
+        let len = cx.edit(key).map_or(0, |entry| entry.view().len());
         return Ok(Reply::Integer(len as i64));
     }
     cx.check_length(offset + value.len() as u64)?;
@@ -115,7 +115,7 @@ pub(super) fn mset(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
 /// `MSETNX key value [key value ...]`: as MSET, but sets none where one of them exists. Replies 1 or 0.
 pub(super) fn msetnx(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
     pairs_only(cx, &args)?;
-    if args.rest().step_by(2).any(|key| cx.peek(key).is_some()) {
+    if args.rest().step_by(2).any(|key| cx.edit(key).is_some()) {
         return Ok(Reply::Integer(0));
     }
     set_pairs(cx, args)?;

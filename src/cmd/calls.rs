@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Command;
-use super::introspect;
-use super::table::TABLE;
+use super::table::{self, TABLE};
 use crate::stats;
 
 /// What is known of one command since the start or the last reset.
@@ -44,11 +43,7 @@ pub struct Calls {
 
 impl Calls {
     pub(super) fn new() -> Self {
-        let rows = || {
-            (0..introspect::all().count())
-                .map(|_| Row::default())
-                .collect()
-        };
+        let rows = || (0..table::all().count()).map(|_| Row::default()).collect();
         Self {
             stripes: (0..stats::stripes()).map(|_| rows()).collect(),
             baseline: rows(),
@@ -77,7 +72,7 @@ impl Calls {
 
     /// The commands that were called or refused, in the table's order.
     pub(super) fn tallies(&self) -> Vec<(&'static Command, Tally)> {
-        introspect::all()
+        table::all()
             .map(|command| {
                 let at = place(command);
                 let [calls, nanoseconds, refused, failed] = std::array::from_fn(|column| {
@@ -144,8 +139,8 @@ mod tests {
 
     #[test]
     fn every_command_has_a_place_of_its_own() {
-        let places: BTreeSet<usize> = introspect::all().map(place).collect();
-        assert!(places.into_iter().eq(0..introspect::all().count()));
+        let places: BTreeSet<usize> = table::all().map(place).collect();
+        assert!(places.into_iter().eq(0..table::all().count()));
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::Command;
 use super::transaction::{Queue, Watching};
-use crate::resp::Version;
+use super::{Command, table};
+use crate::resp::{Output, Reply, Version};
+use crate::store::Watch;
 
 /// A connection's own state. Only its own task holds it.
 pub struct Client {
@@ -40,6 +41,12 @@ pub enum Replies {
     Skip,
 }
 
+impl Replies {
+    fn silent(self) -> bool {
+        matches!(self, Replies::Off | Replies::Skip)
+    }
+}
+
 impl Client {
     pub fn new(info: Arc<ClientInfo>, authenticated: bool) -> Self {
         Self {
@@ -52,6 +59,67 @@ impl Client {
             replies: Replies::On,
             no_touch: false,
         }
+    }
+
+    /// Appends a reply, unless the client asked for silence.
+    pub fn send(&self, reply: Reply, out: &mut Output) {
+        if !self.replies.silent() {
+            out.push(reply, self.version);
+        }
+    }
+
+    /// As [`Client::send`], of the start of an array whose `len` replies follow one by one.
+    pub(super) fn send_array(&self, len: usize, out: &mut Output) {
+        if !self.replies.silent() {
+            out.begin_array(len);
+        }
+    }
+
+    /// Ends a command whose reply was sent, or would have been: the next one's is another matter. `execute` does this, but
+    /// not for a command that answers later.
+    pub fn done(&mut self) {
+        match self.replies {
+            Replies::On | Replies::Off => {}
+            Replies::SkipNext => self.replies = Replies::Skip,
+            Replies::Skip => self.replies = Replies::On,
+        }
+    }
+
+    /// The end of a command that waited: sends its reply.
+    pub fn answer_late(&mut self, reply: Reply, out: &mut Output) {
+        self.info.blocked.store(false, Ordering::Relaxed);
+        self.send(reply, out);
+        self.done();
+    }
+
+    /// As it came: RESET, once the transaction is over.
+    pub(super) fn reset(&mut self, authenticated: bool) {
+        self.authenticated = authenticated;
+        self.replies = Replies::On;
+        self.select(0);
+        self.speak(Version::Resp2);
+        self.set_no_touch(false);
+        self.info.no_evict.store(false, Ordering::Relaxed);
+        self.info.said.lock().name = Bytes::new();
+    }
+
+    pub(super) fn select(&mut self, db: usize) {
+        self.db = db;
+        self.info.db.store(db, Ordering::Relaxed);
+    }
+
+    pub(super) fn speak(&mut self, version: Version) {
+        self.version = version;
+        let number = match version {
+            Version::Resp2 => 2,
+            Version::Resp3 => 3,
+        };
+        self.info.resp.store(number, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_no_touch(&mut self, on: bool) {
+        self.no_touch = on;
+        self.info.no_touch.store(on, Ordering::Relaxed);
     }
 }
 
@@ -73,10 +141,11 @@ pub struct ClientInfo {
     pub db: AtomicUsize,
     /// 2 or 3.
     pub resp: AtomicUsize,
-    /// Commands queued since MULTI, -1 outside.
+    /// Commands queued since MULTI, -1 outside; and the bytes they take.
     pub queued: AtomicI64,
-    /// Keys watched.
-    pub watched: AtomicUsize,
+    pub queued_bytes: AtomicUsize,
+    /// A command of its answers later.
+    pub blocked: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
     /// Bytes read and not yet run; and room left in the read buffer.
@@ -86,9 +155,13 @@ pub struct ClientInfo {
     pub output: AtomicUsize,
     pub bytes_in: AtomicU64,
     pub bytes_out: AtomicU64,
+    /// Commands it ran.
     pub commands: AtomicU64,
-    /// What it said of itself, and the last command it ran.
+    /// Address of the row of the last command it sent, 0 where there is none: stored with every command, and looked up
+    /// in the table by the few who ask.
+    last_command: AtomicUsize,
     pub said: Mutex<Said>,
+    pub watching: Mutex<Option<Watched>>,
     closing: AtomicBool,
     /// Wakes the connection so that it sees it was told to close.
     wake: Box<dyn Fn() + Send + Sync>,
@@ -100,7 +173,12 @@ pub struct Said {
     pub name: Bytes,
     pub lib_name: Bytes,
     pub lib_ver: Bytes,
-    pub last_command: Option<&'static Command>,
+}
+
+/// What a connection watches.
+pub struct Watched {
+    pub keys: usize,
+    pub mark: Arc<Watch>,
 }
 
 /// Where a connection comes from and how to wake it: what the server knows before the first command.
@@ -122,6 +200,36 @@ impl ClientInfo {
     /// Whether it comes from this machine: by a Unix socket, or from a loopback address.
     pub fn is_local(&self) -> bool {
         self.unix || self.addr.starts_with("127.") || self.addr.starts_with("[::1]:")
+    }
+
+    /// Notes the command it sent, `None` if there is no such command.
+    #[inline]
+    pub(super) fn remember_command(&self, command: Option<&'static Command>) {
+        let row = command.map_or(0, |command| std::ptr::from_ref(command).addr());
+        self.last_command.store(row, Ordering::Relaxed);
+    }
+
+    /// The last command it sent, if there was one of that name.
+    pub fn last_command(&self) -> Option<&'static Command> {
+        let row = self.last_command.load(Ordering::Relaxed);
+        table::all().find(|command| std::ptr::from_ref(*command).addr() == row)
+    }
+
+    /// How many keys it watches, and whether one of them changed: then the others make no difference any more.
+    pub fn watched(&self) -> (usize, bool) {
+        match &*self.watching.lock() {
+            Some(watched) if watched.mark.is_touched() => (0, true),
+            Some(watched) => (watched.keys, false),
+            None => (0, false),
+        }
+    }
+
+    /// Counts a command it ran.
+    #[inline]
+    pub(super) fn count_command(&self) {
+        // Only its own connection writes here, so this needs no atomic addition.
+        let commands = self.commands.load(Ordering::Relaxed);
+        self.commands.store(commands + 1, Ordering::Relaxed);
     }
 
     /// Whether somebody told it to close.
@@ -153,7 +261,8 @@ impl Clients {
             db: AtomicUsize::new(0),
             resp: AtomicUsize::new(2),
             queued: AtomicI64::new(-1),
-            watched: AtomicUsize::new(0),
+            queued_bytes: AtomicUsize::new(0),
+            blocked: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             query_buffer: AtomicUsize::new(0),
@@ -162,7 +271,9 @@ impl Clients {
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             commands: AtomicU64::new(0),
+            last_command: AtomicUsize::new(0),
             said: Mutex::default(),
+            watching: Mutex::default(),
             closing: AtomicBool::new(false),
             wake: origin.wake,
         });
@@ -170,9 +281,14 @@ impl Clients {
         info
     }
 
-    /// Forgets a connection that is gone.
+    /// Forgets a connection that is gone, or as good as gone.
     pub fn unregister(&self, id: u64) {
         self.all.lock().remove(&id);
+    }
+
+    /// The connection of this id.
+    pub fn find(&self, id: u64) -> Option<Arc<ClientInfo>> {
+        self.all.lock().get(&id).cloned()
     }
 
     /// All connections, oldest first.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{Args, Client, CmdError, Command, Flow, Scope, World, count_error};
 use crate::bits::View;
-use crate::resp::{Reply, Request};
+use crate::resp::{Output, Reply, Request};
 use crate::stats::Counter;
 use crate::store::{Access, EntryMut, EntryRef, Locked, Removed, Value};
 
@@ -19,6 +19,8 @@ pub struct Context<'a> {
     pub flow: Flow,
     /// Whether this runs inside EXEC, where nothing may wait.
     pub in_exec: bool,
+    /// Where replies go. Only EXEC, which has many, writes here itself.
+    pub(super) out: &'a mut Output,
     pub(super) keys: Locked<'a>,
     /// What remains to be done when no key is locked any more.
     pub(super) after: Vec<After>,
@@ -34,6 +36,7 @@ impl<'a> Context<'a> {
         client: &'a mut Client,
         command: &'static Command,
         request: Request<'_>,
+        out: &'a mut Output,
     ) -> Self {
         let keys = lock(world, command, request);
         Self {
@@ -42,6 +45,7 @@ impl<'a> Context<'a> {
             command,
             flow: Flow::Continue,
             in_exec: false,
+            out,
             keys,
             after: Vec::new(),
         }
@@ -49,12 +53,13 @@ impl<'a> Context<'a> {
 
     /// Runs the row's handler on `args`.
     pub(super) fn run(&mut self, args: Args<'_>) -> Reply {
-        self.world.stats.count(Counter::Commands);
         let (command, started) = (self.command, Instant::now());
         let reply = (command.run)(self, args).unwrap_or_else(Reply::from);
         self.world
             .calls
             .ran(command, started.elapsed(), reply.is_error());
+        self.world.stats.count(Counter::Commands);
+        self.client.info.count_command();
         count_error(self.world, reply)
     }
 
@@ -98,16 +103,22 @@ impl<'a> Context<'a> {
 
     /// Looks a key up for its value: counts as an access, and as a keyspace hit or miss.
     pub fn read(&self, key: &[u8]) -> Option<EntryRef<'_>> {
-        let found = self.keys.get(self.client.db, key);
-        match &found {
-            Some(entry) => {
-                self.world.stats.count(Counter::Hits);
-                if !self.client.no_touch {
-                    entry.touch();
-                }
-            }
-            None => self.world.stats.count(Counter::Misses),
+        let found = self.look(key);
+        if let Some(entry) = &found
+            && !self.client.no_touch
+        {
+            entry.touch();
         }
+        found
+    }
+
+    /// Looks a key up for facts about it: counts as a keyspace hit or miss, but not as an access.
+    pub fn look(&self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let found = self.peek(key);
+        self.world.stats.count(match found {
+            Some(_) => Counter::Hits,
+            None => Counter::Misses,
+        });
         found
     }
 
@@ -153,6 +164,12 @@ impl<'a> Context<'a> {
         self.keys.put_bytes(db, key, bytes, expires_at);
     }
 
+    /// Takes a key out and frees what it held, a long value once the locks are released. Whether it was there.
+    pub fn delete(&mut self, key: &[u8]) -> bool {
+        let db = self.client.db;
+        self.keys.delete(db, key)
+    }
+
     /// Takes a key out.
     pub fn remove(&mut self, key: &[u8]) -> Option<Removed> {
         let db = self.client.db;
@@ -169,9 +186,14 @@ impl<'a> Context<'a> {
 
     /// As [`Context::changed`], in a database other than the caller's (MOVE, COPY).
     pub fn changed_in(&mut self, db: usize, event: &'static str, key: &[u8]) {
+        self.left(db, event, key);
+        self.world.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A key went where [`Context::changed`] is about to say it came (RENAME, MOVE): the two count as one change.
+    pub fn left(&mut self, db: usize, event: &'static str, key: &[u8]) {
         tracing::trace!(event, db, "changed");
         self.keys.touch_watchers(db, key);
-        self.world.changes.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Refuses a string of `len` bytes where it exceeds `proto-max-bulk-len`.

@@ -30,6 +30,10 @@ pub enum CmdError {
     TooLong,
     #[error("ERR no such key")]
     NoSuchKey,
+    #[error("ERR value is out of range, value must between -2147483648 and 2147483647")]
+    NotAnInt,
+    #[error("ERR source and destination objects are the same")]
+    SameObject,
     #[error("ERR DB index is out of range")]
     DbIndex,
     #[error("ERR invalid DB index")]
@@ -38,6 +42,8 @@ pub enum CmdError {
     ExpireTime(&'static str),
     #[error("NOAUTH Authentication required.")]
     NoAuth,
+    #[error("WRONGPASS invalid username-password pair or user is disabled.")]
+    WrongPass,
     /// A text that quotes the client's own bytes.
     #[error("{}", String::from_utf8_lossy(.0))]
     Quoting(Vec<u8>),

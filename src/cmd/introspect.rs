@@ -64,7 +64,7 @@ pub(super) fn list(_: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
             return Err(CmdError::Syntax);
         }
     };
-    let named = all().filter(|command| filter(command));
+    let named = table::all().filter(|command| filter(command));
     Ok(Reply::Array(
         named.map(|command| Reply::bulk(command.name)).collect(),
     ))
@@ -145,13 +145,6 @@ fn flags_in(command: &Command, spec: &KeySpec, args: Args<'_>) -> KeyFlags {
         }
     }
     KeyFlags::RO | KeyFlags::ACCESS
-}
-
-/// Every command and subcommand, in the table's order.
-pub(super) fn all() -> impl Iterator<Item = &'static Command> {
-    table::TABLE
-        .iter()
-        .flat_map(|command| std::iter::once(command).chain(command.subcommands))
 }
 
 /// The command of this name, or `container|subcommand`, in any case of letters.

@@ -4,6 +4,8 @@
 //! and does everything the row says (arity, authentication, queueing, locking), so no handler does. This floor must not
 //! know sockets or tasks: it is handed bytes and fills an output buffer.
 
+use std::sync::atomic::Ordering;
+
 mod admin;
 mod args;
 mod bitfield;
@@ -12,6 +14,7 @@ mod bitop;
 mod bulk;
 mod calls;
 pub mod client;
+mod clients;
 mod command;
 mod connection;
 mod container;
@@ -21,13 +24,16 @@ mod debug;
 mod digest;
 mod docs;
 mod error;
+mod expire;
 mod footprint;
 mod info;
 mod introspect;
+mod keys;
 mod lcs;
 mod long_double;
 mod lookup;
 mod memory;
+mod object;
 pub mod session;
 mod set;
 mod settings;
@@ -45,8 +51,6 @@ pub use command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope}
 pub use context::Context;
 pub use error::CmdError;
 pub use world::World;
-
-use client::Replies;
 
 use crate::resp::{Output, Reply, Request};
 
@@ -77,34 +81,38 @@ pub struct Wait {
 
 /// Runs one request and appends its reply to `out`.
 pub fn execute(world: &World, client: &mut Client, request: Request<'_>, out: &mut Output) -> Flow {
-    let (reply, flow) = answer(world, client, request);
-    match client.replies {
-        Replies::On => out.push(reply, client.version),
-        Replies::Off => {}
-        Replies::SkipNext => client.replies = Replies::Skip,
-        Replies::Skip => client.replies = Replies::On,
+    let (reply, flow) = answer(world, client, request, out);
+    client.send(reply, out);
+    if matches!(flow, Flow::Wait(_)) {
+        client.info.blocked.store(true, Ordering::Relaxed);
+    } else {
+        client.done();
     }
     flow
 }
 
-fn answer(world: &World, client: &mut Client, request: Request<'_>) -> (Reply, Flow) {
-    let command = match admit(world, client, request) {
+fn answer(
+    world: &World,
+    client: &mut Client,
+    request: Request<'_>,
+    out: &mut Output,
+) -> (Reply, Flow) {
+    let resolved = table::resolve(request);
+    client
+        .info
+        .remember_command(resolved.as_ref().ok().copied());
+    let command = match resolved.and_then(|command| admit(world, client, command, request)) {
         Ok(command) => command,
         Err(error) => {
-            // A transaction one of whose commands could not even be queued must not run in part.
-            if let Some(queue) = &mut client.queue {
-                queue.fail();
-            }
+            let error = transaction::refuse(world, client, request, error);
             return (count_error(world, error.into()), Flow::Continue);
         }
     };
-    if let Some(queue) = &mut client.queue
-        && !command.runs_in_multi()
-    {
-        queue.push(command, request);
+    if client.queue.is_some() && !command.runs_in_multi() {
+        transaction::enqueue(client, command, request);
         return (Reply::Simple("QUEUED".into()), Flow::Continue);
     }
-    let mut cx = Context::lock(world, client, command, request);
+    let mut cx = Context::lock(world, client, command, request, out);
     let reply = cx.run(Args::new(request, command.args_at()));
     let Context {
         flow, keys, after, ..
@@ -125,13 +133,13 @@ fn count_error(world: &World, reply: Reply) -> Reply {
     reply
 }
 
-/// Finds the row and holds everything it says against the request, in Redis's order.
+/// Holds everything the row says against the request, in Redis's order.
 fn admit(
     world: &World,
     client: &Client,
+    command: &'static Command,
     request: Request<'_>,
 ) -> Result<&'static Command, CmdError> {
-    let command = table::resolve(request)?;
     let refuse = |error| {
         world.calls.refused(command);
         Err(error)
@@ -142,7 +150,10 @@ fn admit(
     if command.flags.contains(Flags::PROTECTED) && !debug::allowed(world, client) {
         return refuse(CmdError::other(debug::NOT_ALLOWED));
     }
-    if !client.authenticated && !command.flags.contains(Flags::NO_AUTH) {
+    if !client.authenticated
+        && !command.flags.contains(Flags::NO_AUTH)
+        && world.config.requirepass().is_some()
+    {
         return refuse(CmdError::NoAuth);
     }
     if client.queue.is_some() && command.flags.contains(Flags::NO_MULTI) {

@@ -15,6 +15,13 @@ pub struct Session {
 impl Session {
     /// A new connection to `world`, as one from this machine that needs no password.
     pub fn new(world: Arc<World>) -> Self {
+        let mut session = Self::stranger(world);
+        session.client.authenticated = true;
+        session
+    }
+
+    /// As [`Session::new`], one that has to say the password if there is one.
+    pub fn stranger(world: Arc<World>) -> Self {
         let origin = Origin {
             addr: "127.0.0.1:0".into(),
             laddr: "127.0.0.1:0".into(),
@@ -23,7 +30,8 @@ impl Session {
             wake: Box::new(|| ()),
         };
         let now = world.keyspace.clock().now_ms();
-        let client = Client::new(world.clients.register(origin, now), true);
+        let open = world.config.requirepass().is_none();
+        let client = Client::new(world.clients.register(origin, now), open);
         Self { world, client }
     }
 

@@ -8,8 +8,8 @@ use super::args::until_nul;
 use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
 pub use super::lookup::find;
 use super::{
-    CmdError, admin, bitfield, bitmap, bitop, connection, container, counter, debug, info,
-    introspect, lcs, memory, set, settings, string, transaction,
+    CmdError, admin, bitfield, bitmap, bitop, clients, connection, container, counter, debug,
+    expire, info, introspect, keys, lcs, memory, object, set, settings, string, transaction,
 };
 use crate::resp::Request;
 use crate::store::Access;
@@ -20,17 +20,18 @@ const DENYOOM: Flags = Flags::DENYOOM;
 const NOSCRIPT: Flags = Flags::NOSCRIPT;
 const LOADING: Flags = Flags::LOADING;
 const STALE: Flags = Flags::STALE;
-const ADMIN: Flags = Flags::ADMIN;
 const BLOCKING: Flags = Flags::BLOCKING;
 const SKIP_SLOWLOG: Flags = Flags::SKIP_SLOWLOG;
 const FAST: Flags = Flags::FAST;
 const PROTECTED: Flags = Flags::PROTECTED;
 const NO_MULTI: Flags = Flags::NO_MULTI;
 const ALLOW_BUSY: Flags = Flags::ALLOW_BUSY;
+const ADMIN: Flags = Flags::ADMIN;
+const NO_AUTH: Flags = Flags::NO_AUTH;
 
+const BITMAP: Categories = Categories::BITMAP;
 const KEYSPACE: Categories = Categories::KEYSPACE;
 const DANGEROUS: Categories = Categories::DANGEROUS;
-const BITMAP: Categories = Categories::BITMAP;
 const STRING: Categories = Categories::STRING;
 const CONNECTION: Categories = Categories::CONNECTION;
 const TRANSACTION: Categories = Categories::TRANSACTION;
@@ -73,6 +74,37 @@ pub static TABLE: &[Command] = &[
     row("setnx",          3, &[WRITE, DENYOOM, FAST],         &[STRING],     &[adds(1)],      set::setnx),
     // string, compared
     row("lcs",           -3, &[READONLY],                     &[STRING],     &[reads(1).through(1)], lcs::lcs),
+    // keys
+    row("copy",          -3, &[WRITE, DENYOOM],               &[KEYSPACE],   &[reads(1), writes(2)], keys::copy),
+    row("del",           -2, &[WRITE],                        &[KEYSPACE],   &[deletes(1).rest(1)], keys::del).tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
+    row("exists",        -2, &[READONLY, FAST],               &[KEYSPACE],   &[looks(1).rest(1)], keys::exists).tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
+    row("keys",           2, &[READONLY],                     &[KEYSPACE, DANGEROUS], &[],             keys::keys).scope(Scope::Everything(Access::Read)).tips(&["request_policy:all_shards", "nondeterministic_output_order"]),
+    row("move",           3, &[WRITE, FAST],                  &[KEYSPACE],   &[updates(1)],   keys::r#move),
+    row("randomkey",      1, &[READONLY],                     &[KEYSPACE],   &[],             keys::randomkey).scope(Scope::Walk(Access::Read)).tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"]),
+    row("rename",         3, &[WRITE],                        &[KEYSPACE],   &[moves(1), writes(2)], keys::rename),
+    row("renamenx",       3, &[WRITE, FAST],                  &[KEYSPACE],   &[moves(1), adds(2)], keys::renamenx),
+    row("scan",          -2, &[READONLY],                     &[KEYSPACE],   &[],             keys::scan).scope(Scope::Walk(Access::Read)).tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"]),
+    row("touch",         -2, &[READONLY, FAST],               &[KEYSPACE],   &[looks(1).rest(1)], keys::touch).tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
+    row("type",           2, &[READONLY, FAST],               &[KEYSPACE],   &[looks(1)],     keys::r#type),
+    row("unlink",        -2, &[WRITE, FAST],                  &[KEYSPACE],   &[deletes(1).rest(1)], keys::unlink).tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
+    // expire
+    row("expire",        -3, &[WRITE, FAST],                  &[KEYSPACE],   &[modifies(1)],  expire::expire),
+    row("expireat",      -3, &[WRITE, FAST],                  &[KEYSPACE],   &[modifies(1)],  expire::expireat),
+    row("expiretime",     2, &[READONLY, FAST],               &[KEYSPACE],   &[reads(1)],     expire::expiretime),
+    row("persist",        2, &[WRITE, FAST],                  &[KEYSPACE],   &[modifies(1)],  expire::persist),
+    row("pexpire",       -3, &[WRITE, FAST],                  &[KEYSPACE],   &[modifies(1)],  expire::pexpire),
+    row("pexpireat",     -3, &[WRITE, FAST],                  &[KEYSPACE],   &[modifies(1)],  expire::pexpireat),
+    row("pexpiretime",    2, &[READONLY, FAST],               &[KEYSPACE],   &[reads(1)],     expire::pexpiretime),
+    row("pttl",           2, &[READONLY, FAST],               &[KEYSPACE],   &[reads(1)],     expire::pttl).tips(&["nondeterministic_output"]),
+    row("ttl",            2, &[READONLY, FAST],               &[KEYSPACE],   &[reads(1)],     expire::ttl).tips(&["nondeterministic_output"]),
+    // object
+    row("object",        -2, &[],                             &[],           &[],             container::none).subcommands(&[
+        row("object|encoding",  3, &[READONLY],                     &[KEYSPACE],   &[looks(2)],     object::encoding).tips(&["nondeterministic_output"]),
+        row("object|freq",      3, &[READONLY],                     &[KEYSPACE],   &[looks(2)],     object::freq).tips(&["nondeterministic_output"]),
+        row("object|help",       2, &[LOADING, STALE],               &[KEYSPACE], &[],             container::help),
+        row("object|idletime",  3, &[READONLY],                     &[KEYSPACE],   &[looks(2)],     object::idletime).tips(&["nondeterministic_output"]),
+        row("object|refcount",  3, &[READONLY],                     &[KEYSPACE],   &[looks(2)],     object::refcount).tips(&["nondeterministic_output"]),
+    ]),
     // transaction
     row("discard",        1, &[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY], &[TRANSACTION], &[],             transaction::discard),
     row("exec",           1, &[NOSCRIPT, LOADING, STALE, SKIP_SLOWLOG], &[TRANSACTION], &[],             transaction::exec),
@@ -80,9 +112,27 @@ pub static TABLE: &[Command] = &[
     row("unwatch",        1, &[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY], &[TRANSACTION], &[],             transaction::unwatch),
     row("watch",         -2, &[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY], &[TRANSACTION], &[looks(1).rest(1)], transaction::watch).scope(Scope::Nothing),
     // connection
+    row("auth",          -2, &[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY], &[CONNECTION], &[],             connection::auth),
     row("echo",           2, &[LOADING, STALE, FAST],         &[CONNECTION], &[],             connection::echo),
+    row("hello",         -1, &[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY], &[CONNECTION], &[],             connection::hello),
     row("ping",          -1, &[FAST],                         &[CONNECTION], &[],             connection::ping).tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
+    row("quit",          -1, &[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY], &[CONNECTION], &[],             connection::quit),
+    row("reset",          1, &[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY], &[CONNECTION], &[],             connection::reset),
     row("select",         2, &[LOADING, STALE, FAST],         &[CONNECTION], &[],             connection::select),
+    // clients
+    row("client",        -2, &[],                             &[],           &[],             container::none).subcommands(&[
+        row("client|getname",   2, &[NOSCRIPT, LOADING, STALE],     &[CONNECTION], &[],             clients::getname),
+        row("client|help",       2, &[LOADING, STALE],               &[CONNECTION], &[],             container::help),
+        row("client|id",        2, &[NOSCRIPT, LOADING, STALE],     &[CONNECTION], &[],             clients::id),
+        row("client|info",      2, &[NOSCRIPT, LOADING, STALE],     &[CONNECTION], &[],             clients::info).tips(&["nondeterministic_output"]),
+        row("client|kill",     -3, &[ADMIN, NOSCRIPT, LOADING, STALE], &[CONNECTION], &[],             clients::kill),
+        row("client|list",     -2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[CONNECTION], &[],             clients::list).tips(&["nondeterministic_output"]),
+        row("client|no-evict",  3, &[ADMIN, NOSCRIPT, LOADING, STALE], &[CONNECTION], &[],             clients::no_evict),
+        row("client|no-touch",  3, &[NOSCRIPT, LOADING, STALE],     &[CONNECTION], &[],             clients::no_touch),
+        row("client|reply",     3, &[NOSCRIPT, LOADING, STALE],     &[CONNECTION], &[],             clients::reply),
+        row("client|setinfo",   4, &[NOSCRIPT, LOADING, STALE],     &[CONNECTION], &[],             clients::setinfo).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+        row("client|setname",   3, &[NOSCRIPT, LOADING, STALE],     &[CONNECTION], &[],             clients::setname).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+    ]),
     // introspect
     row("command",       -1, &[LOADING, STALE],               &[CONNECTION], &[],             introspect::command).tips(&["nondeterministic_output_order"]).subcommands(&[
         row("command|count",  2, &[LOADING, STALE],               &[CONNECTION], &[],             introspect::count),
@@ -168,6 +218,11 @@ const fn adds(first: usize) -> KeySpec {
     KeySpec::one(KeyFlags::OW.union(KeyFlags::INSERT), first)
 }
 
+/// It is taken out unread.
+const fn deletes(first: usize) -> KeySpec {
+    KeySpec::one(KeyFlags::RM.union(KeyFlags::DELETE), first)
+}
+
 /// Its value is overwritten.
 const fn writes(first: usize) -> KeySpec {
     KeySpec::one(KeyFlags::OW.union(KeyFlags::UPDATE), first)
@@ -225,6 +280,13 @@ impl Command {
             ..self
         }
     }
+}
+
+/// Every row, those of subcommands after their container's.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    TABLE
+        .iter()
+        .flat_map(|command| std::iter::once(command).chain(command.subcommands))
 }
 
 /// The row for a request: the command's, or its subcommand's where it has some.

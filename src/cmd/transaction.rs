@@ -2,11 +2,14 @@
 //!
 //! Commands after MULTI are checked and queued. EXEC locks every key that any of them names, runs them in order and
 //! answers with all their replies, so no other connection sees the keyspace between two of them.
+//!
+//! Time stands still meanwhile: what all of them take for now is when the locks were taken.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Args, Client, CmdError, CmdResult, Command, Context, Scope, World};
+use super::client::Watched;
+use super::{Args, Client, CmdError, CmdResult, Command, Context, Flow, Scope, World};
 use crate::resp::{OwnedRequest, Reply, Request};
 use crate::store::{Access, Locked, Watch};
 
@@ -14,26 +17,8 @@ use crate::store::{Access, Locked, Watch};
 #[derive(Default)]
 pub struct Queue {
     commands: Vec<(&'static Command, OwnedRequest)>,
-    failed: bool,
-}
-
-impl Queue {
-    pub(super) fn push(&mut self, command: &'static Command, request: Request<'_>) {
-        self.commands.push((command, OwnedRequest::from(request)));
-    }
-
     /// A command could not be queued: EXEC will refuse.
-    pub(super) fn fail(&mut self) {
-        self.failed = true;
-    }
-
-    pub fn len(&self) -> usize {
-        self.commands.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.commands.is_empty()
-    }
+    failed: bool,
 }
 
 /// The keys a connection watches, and the mark that their changes set.
@@ -60,21 +45,71 @@ impl Command {
     }
 }
 
-/// `MULTI`: from now on commands are queued.
+/// `MULTI`: from now on commands are queued. Said again before EXEC it is refused, and the transaction goes on.
 pub(super) fn multi(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
     if cx.client.queue.is_some() {
         return Err(CmdError::other("ERR MULTI calls can not be nested"));
     }
     cx.client.queue = Some(Queue::default());
+    cx.client.info.queued.store(0, Ordering::Relaxed);
     Ok(Reply::Ok)
+}
+
+/// Puts a command into the open transaction. One that is sure to fail by now costs no memory.
+pub(super) fn enqueue(client: &mut Client, command: &'static Command, request: Request<'_>) {
+    let Some(queue) = &mut client.queue else {
+        return;
+    };
+    let broken = |watching: &Watching| watching.mark.is_touched();
+    if queue.failed || client.watching.as_ref().is_some_and(broken) {
+        return;
+    }
+    let request = OwnedRequest::from(request);
+    let bytes = request.heap_bytes() + size_of_val(&(command, &request));
+    queue.commands.push((command, request));
+    client.info.queued.fetch_add(1, Ordering::Relaxed);
+    client.info.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+}
+
+/// What a request that could not run, nor be queued, means for the open transaction: EXEC will refuse, since a transaction
+/// must not run in part. Refused itself, EXEC ends the transaction and says why.
+pub(super) fn refuse(
+    world: &World,
+    client: &mut Client,
+    request: Request<'_>,
+    error: CmdError,
+) -> CmdError {
+    if request.name().eq_ignore_ascii_case(b"exec") {
+        forget(world, client);
+        let error = error.to_string();
+        let why = error.strip_prefix("ERR ").unwrap_or(&error);
+        return CmdError::other(format!("EXECABORT Transaction discarded because of: {why}"));
+    }
+    if let Some(queue) = &mut client.queue {
+        queue.failed = true;
+    }
+    error
+}
+
+/// Drops what was queued and what was watched. Nothing may be locked.
+pub(super) fn forget(world: &World, client: &mut Client) {
+    close(client);
+    unwatch_all(world, client);
+}
+
+/// Ends the transaction, and hands out its queue.
+fn close(client: &mut Client) -> Option<Queue> {
+    client.info.queued.store(-1, Ordering::Relaxed);
+    client.info.queued_bytes.store(0, Ordering::Relaxed);
+    client.queue.take()
 }
 
 /// `DISCARD`: forgets what was queued and what was watched.
 pub(super) fn discard(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
-    if cx.client.queue.take().is_none() {
+    if cx.client.queue.is_none() {
         return Err(CmdError::other("ERR DISCARD without MULTI"));
     }
-    unwatch_all(cx.world, cx.client);
+    forget(cx.world, cx.client);
     Ok(Reply::Ok)
 }
 
@@ -86,6 +121,7 @@ pub(super) fn exec(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
         return Err(CmdError::other("ERR EXEC without MULTI"));
     };
     let watching = cx.client.watching.take();
+    *cx.client.info.watching.lock() = None;
     let answer = if queue.failed {
         // Said even where a watched key changed too: the error is the client's own.
         Err(CmdError::other(
@@ -100,28 +136,32 @@ pub(super) fn exec(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
             Ok(Reply::NullArray)
         } else {
             cx.keys = keys;
-            Ok(run_all(cx, &queue))
+            run_all(cx, &queue);
+            Ok(Reply::None) // the replies are already where they belong
         }
     };
     // Registered watchers are taken out under their own locks, after this transaction's are gone.
     cx.keys = cx.world.keyspace.lock_none();
     cx.client.watching = watching;
-    unwatch_all(cx.world, cx.client);
+    forget(cx.world, cx.client);
     answer
 }
 
-fn run_all(cx: &mut Context<'_>, queue: &Queue) -> Reply {
+/// Runs the commands and sends each reply at once, as HELLO and CLIENT REPLY among them say how the next is sent.
+fn run_all(cx: &mut Context<'_>, queue: &Queue) {
     let exec = cx.command;
     cx.in_exec = true;
-    let mut replies = Vec::with_capacity(queue.len());
+    cx.client.send_array(queue.commands.len(), cx.out);
     for (command, request) in &queue.commands {
-        let request = request.as_request();
+        let killed = matches!(cx.flow, Flow::Close);
         cx.command = command;
-        replies.push(cx.run(Args::new(request, command.args_at())));
+        let reply = cx.run(Args::new(request.as_request(), command.args_at()));
+        if !killed {
+            cx.client.send(reply, cx.out);
+        }
     }
     cx.in_exec = false;
     cx.command = exec;
-    Reply::Array(replies)
 }
 
 /// The locks that all of `queue` needs at once, the watched keys among them: two transactions that each write what the
@@ -180,7 +220,10 @@ pub(super) fn watch(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
         {
             continue;
         }
-        let expires_at = keys.get(db, key).and_then(|entry| entry.expires_at());
+        // A key whose time has come is removed first, or its removal would pass for a change.
+        let expires_at = keys
+            .get_mut(db, key)
+            .and_then(|entry| entry.as_ref().expires_at());
         keys.watch(db, key, &watching.mark);
         watching.keys.push(WatchedKey {
             db,
@@ -189,10 +232,10 @@ pub(super) fn watch(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
         });
     }
     drop(keys);
-    cx.client
-        .info
-        .watched
-        .store(watching.keys.len(), Ordering::Relaxed);
+    *cx.client.info.watching.lock() = Some(Watched {
+        keys: watching.keys.len(),
+        mark: Arc::clone(&watching.mark),
+    });
     cx.client.watching = Some(watching);
     Ok(Reply::Ok)
 }
@@ -219,60 +262,9 @@ pub(super) fn unwatch_all(world: &World, client: &mut Client) {
     for watched in &watching.keys {
         keys.unwatch(watched.db, &watched.key, &watching.mark);
     }
-    client.info.watched.store(0, Ordering::Relaxed);
+    *client.info.watching.lock() = None;
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::session::Session;
-
-    #[test]
-    fn a_transaction_queues_then_runs_in_order() {
-        let mut db = Session::alone();
-        assert_eq!(db.say("MULTI"), "+OK\r\n");
-        assert_eq!(db.say("SETBIT k 7 1"), "+QUEUED\r\n");
-        assert_eq!(db.say("BITCOUNT k"), "+QUEUED\r\n");
-        assert_eq!(db.say("EXEC"), "*2\r\n:0\r\n:1\r\n");
-        assert_eq!(db.say("EXEC"), "-ERR EXEC without MULTI\r\n");
-    }
-
-    #[test]
-    fn a_command_that_could_not_be_queued_spoils_the_transaction() {
-        let mut db = Session::alone();
-        db.say("MULTI");
-        assert_eq!(
-            db.say("SETBIT k"),
-            "-ERR wrong number of arguments for 'setbit' command\r\n"
-        );
-        db.say("SETBIT k 7 1");
-        assert_eq!(
-            db.say("EXEC"),
-            "-EXECABORT Transaction discarded because of previous errors.\r\n"
-        );
-        assert_eq!(db.say("BITCOUNT k"), ":0\r\n");
-    }
-
-    #[test]
-    fn a_watched_key_that_changed_stops_exec() {
-        let mut mine = Session::alone();
-        let mut other = Session::new(mine.world());
-        mine.say("WATCH k");
-        other.say("SETBIT k 0 1");
-        mine.say("MULTI");
-        mine.say("SETBIT k 1 1");
-        assert_eq!(mine.say("EXEC"), "*-1\r\n");
-        assert_eq!(mine.say("BITCOUNT k"), ":1\r\n");
-    }
-
-    #[test]
-    fn a_watched_key_set_to_what_it_was_does_not_stop_exec() {
-        let mut mine = Session::alone();
-        let mut other = Session::new(mine.world());
-        mine.say("SETBIT k 0 1");
-        mine.say("WATCH k");
-        other.say("SETBIT k 0 1");
-        mine.say("MULTI");
-        mine.say("BITCOUNT k");
-        assert_eq!(mine.say("EXEC"), "*1\r\n:1\r\n");
-    }
-}
+#[path = "transaction_tests.rs"]
+mod tests;

@@ -117,6 +117,11 @@ impl Output {
         }
     }
 
+    /// Appends the start of an array whose `len` replies are pushed one by one after it.
+    pub fn begin_array(&mut self, len: usize) {
+        self.header(b'*', len);
+    }
+
     /// The bytes to write next, empty when nothing waits. More may follow once [`Output::advance`] has been told that
     /// these have left.
     pub fn chunk(&mut self) -> &[u8] {

@@ -34,7 +34,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::{Shared, buffers, listener::Peer};
 use crate::{
-    cmd::{self, Client, Flow, Origin, Wait, client::Replies},
+    cmd::{self, Client, Flow, Origin, Wait},
     config::ClientClass,
     resp::{Limits, Output, Parser},
     stats::Counter,
@@ -223,9 +223,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         "Protocol error ({error}) from client {}",
                         self.client.info.addr
                     );
-                    if self.client.replies == Replies::On {
-                        self.output.push(error.reply(), self.client.version);
-                    }
+                    self.client.send(error.reply(), &mut self.output);
                     return Step::End(End::Done);
                 }
             };
@@ -282,9 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             over.as_mut().poll(cx).map(Ok::<_, End>)
         })
         .await?;
-        if self.client.replies == Replies::On {
-            self.output.push(wait.reply, self.client.version);
-        }
+        self.client.answer_late(wait.reply, &mut self.output);
         Ok(())
     }
 
@@ -367,7 +363,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             .store(world.keyspace.clock().now_ms(), Ordering::Relaxed);
         world.stats.add(Counter::InputBytes, count as u64);
         world.stats.count(Counter::Reads);
-        if (self.input.len() + self.parser.heap_bytes()) as u64
+        let queued = info.queued_bytes.load(Ordering::Relaxed);
+        if (self.input.len() + self.parser.heap_bytes() + queued) as u64
             > world.config.client_query_buffer_limit()
         {
             world.stats.count(Counter::QueryBufferDisconnections);

@@ -213,12 +213,12 @@ impl Keys {
 
 #[cfg(test)]
 mod tests {
-    use super::super::introspect;
+    use super::super::table;
     use super::*;
 
     #[test]
     fn every_command_is_documented_once() {
-        for command in introspect::all() {
+        for command in table::all() {
             let named = GROUPS.iter().flat_map(|(_, docs)| docs.iter());
             let count = named.filter(|doc| doc.name == command.name).count();
             assert_eq!(count, 1, "{}", command.name);
@@ -235,7 +235,7 @@ mod tests {
             };
             arguments.iter().map(of).sum()
         }
-        for command in introspect::all() {
+        for command in table::all() {
             let doc = of(command.name).expect("it is documented");
             let arguments = synopsis::parse(doc.synopsis)
                 .unwrap_or_else(|error| panic!("{}: {error:?}", command.name));

@@ -86,7 +86,7 @@ pub(super) fn clients(cx: &Context<'_>, page: &mut Page) {
     let all = cx.world.clients.list();
     let watched = |least: usize| {
         all.iter()
-            .map(|client| client.watched.load(Relaxed))
+            .map(|client| client.watched().0)
             .filter(move |&keys| keys >= least)
     };
     let most =

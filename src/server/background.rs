@@ -6,9 +6,10 @@ use std::{
 };
 
 use super::Shared;
+use crate::stats::Counter;
 
-/// How many shards one round of the expiry sweep looks at.
-const SWEEP_SHARDS: usize = 64;
+/// Keys that the expiry sweep removes before it lets other tasks of its worker run: about a millisecond's work.
+const SWEEP_KEYS: usize = 2000;
 
 /// Removes expired keys, `hz` rounds a second.
 pub(super) async fn sweep(shared: Arc<Shared>) {
@@ -16,7 +17,10 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
         let hz = shared.world.config.hz().max(1);
         tokio::time::sleep(Duration::from_millis(1000 / u64::from(hz))).await;
         if !shared.world.paused.sweep() {
-            shared.world.keyspace.sweep(SWEEP_SHARDS);
+            while !shared.world.keyspace.sweep(SWEEP_KEYS).all {
+                shared.world.stats.count(Counter::ExpireTimeCaps);
+                tokio::task::yield_now().await;
+            }
         }
     }
 }

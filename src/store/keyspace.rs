@@ -38,7 +38,7 @@ pub struct Keyspace {
     hash: Hash,
     clock: Clock,
     databases: usize,
-    /// Where the next sweep begins.
+    /// The shard where the next sweep begins.
     sweep_from: AtomicUsize,
     /// Counts up; scrambled, it picks random keys.
     random: AtomicU64,
@@ -49,6 +49,15 @@ pub struct Keyspace {
 #[repr(align(128))]
 #[derive(Default)]
 struct Cell(RwLock<Shard>);
+
+/// What one call of [`Keyspace::sweep`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// How many keys were removed.
+    pub removed: usize,
+    /// Whether that is all; if not, the limit was reached and more may be due.
+    pub all: bool,
+}
 
 /// Where a key's hash puts it: the shard, then the place in that shard's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -179,33 +188,34 @@ impl Keyspace {
         }
     }
 
-    /// Removes keys whose time has come, in the next `budget` shards after those of the last call. Returns how many were
-    /// removed.
+    /// Removes keys whose time has come, in all databases, and stops after about `limit` of them; the next call then goes
+    /// on from there.
     ///
     /// A shard with nothing due costs a glance under a shared lock, and so do its segments with nothing due. One with much
     /// due is let go of between steps, and what was removed is freed outside the lock.
-    pub fn sweep(&self, budget: usize) -> usize {
+    pub fn sweep(&self, limit: usize) -> Swept {
         let now = self.clock.now_ms();
-        let budget = budget.min(SHARDS);
-        let from = self.sweep_from.fetch_add(budget, Ordering::Relaxed);
-        (from..from + budget)
-            .map(|shard| self.sweep_shard(shard % SHARDS, now))
-            .sum()
-    }
-
-    fn sweep_shard(&self, shard: usize, now: i64) -> usize {
-        let lock = &self.shards[shard].0;
+        let from = self.sweep_from.load(Ordering::Relaxed);
         let mut removed = 0;
-        let mut garbage = Vec::new();
-        let mut all = !lock.read().has_due(now);
-        while !all {
-            let mut held = lock.write();
-            all = held.remove_due(now, SWEEP_STEP, |entry| garbage.push(entry));
-            RwLockWriteGuard::unlock_fair(held);
-            removed += garbage.len();
-            garbage.clear();
+        for shard in (from..from + SHARDS).map(|shard| shard % SHARDS) {
+            let lock = &self.shards[shard].0;
+            let mut all = !lock.read().has_due(now);
+            while !all {
+                if removed >= limit {
+                    self.sweep_from.store(shard, Ordering::Relaxed);
+                    return Swept {
+                        removed,
+                        all: false,
+                    };
+                }
+                let mut garbage = Vec::new();
+                let mut held = lock.write();
+                all = held.remove_due(now, SWEEP_STEP, |entry| garbage.push(entry));
+                RwLockWriteGuard::unlock_fair(held);
+                removed += garbage.len();
+            }
         }
-        removed
+        Swept { removed, all: true }
     }
 
     /// A number that nobody can foresee well enough to matter; not for secrets.

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
+use crate::store::entry::{Content, Entry};
 use crate::store::{Encoding, Value, Watch};
 
 /// A keyspace of four databases whose clock stands at 1,000,000 ms until it is moved.
@@ -24,6 +25,13 @@ fn get(keyspace: &Keyspace, db: usize, key: &[u8]) -> Option<Vec<u8>> {
         .lock_key(key, Access::Read)
         .get(db, key)
         .map(|entry| entry.view().to_vec())
+}
+
+/// Removes all that is due and says how many there were.
+fn sweep(keyspace: &Keyspace) -> usize {
+    let swept = keyspace.sweep(usize::MAX);
+    assert!(swept.all);
+    swept.removed
 }
 
 #[test]
@@ -134,12 +142,21 @@ fn the_sweep_removes_exactly_what_is_due_in_every_database() {
             .map(|db| (locked.key_count(db), locked.expiry_count(db)))
             .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
     };
-    assert_eq!(keyspace.sweep(SHARDS), 0);
+    assert_eq!(sweep(&keyspace), 0);
     assert_eq!(counts(), (3000, 1500));
     time.store(1_001_001, Ordering::Relaxed);
-    // In pieces: each call goes on where the last ended.
-    let removed: usize = (0..4).map(|_| keyspace.sweep(SHARDS / 4)).sum();
-    assert_eq!((removed, keyspace.sweep(SHARDS)), (501, 0));
+    // In pieces: each call goes on where the last ended, and goes little above its limit.
+    let mut removed = 0;
+    for piece in 1.. {
+        let swept = keyspace.sweep(50);
+        removed += swept.removed;
+        assert!(swept.removed < 50 + SWEEP_STEP, "{swept:?}");
+        if swept.all {
+            assert!(piece > 1);
+            break;
+        }
+    }
+    assert_eq!((removed, sweep(&keyspace)), (501, 0));
     assert_eq!(counts(), (2499, 999));
     assert_eq!(keyspace.expired_keys(), 501);
     for name in 0..3000i64 {
@@ -163,7 +180,7 @@ fn a_watch_is_set_by_a_change_an_expiry_a_flush_or_a_swap_and_by_nothing_else() 
     type Deed = fn(&Keyspace, &AtomicI64);
     fn sweep_later(keyspace: &Keyspace, time: &AtomicI64) {
         time.store(1_000_050, Ordering::Relaxed);
-        assert_eq!(keyspace.sweep(SHARDS), 1);
+        assert_eq!(sweep(keyspace), 1);
     }
     let deeds: [(Deed, bool); 11] = [
         (|_, _| (), false),
@@ -195,7 +212,7 @@ fn a_watch_is_set_by_a_change_an_expiry_a_flush_or_a_swap_and_by_nothing_else() 
 fn a_watch_on_a_key_that_was_already_due_is_not_set_by_its_removal() {
     let (keyspace, time) = keyspace();
     for deed in [
-        |k: &Keyspace| assert_eq!(k.sweep(SHARDS), 0),
+        |k: &Keyspace| assert_eq!(sweep(k), 0),
         |k: &Keyspace| drop(k.lock_all(Access::Write).flush(0)),
     ] {
         set(&keyspace, 0, b"k", b"v", Some(time.load(Ordering::Relaxed)));
@@ -272,6 +289,33 @@ fn a_scan_in_pieces_finds_every_living_key_once_in_a_keyspace_at_rest() {
     );
 }
 
+/// Were a page to end between keys of one position, the rest of them would be lost to the next page.
+#[test]
+fn keys_at_one_position_are_found_together() {
+    let (keyspace, _) = keyspace();
+    let mut locked = keyspace.lock_all(Access::Write);
+    for name in 0..30u8 {
+        let entry = Entry::new(&[name], None, 0, Content::Flat(b"v", Encoding::Raw));
+        locked
+            .shard_mut(7)
+            .table_mut(0)
+            .insert(u32::from(name / 10) * 1_000_000, entry);
+    }
+    drop(locked);
+    let (mut pages, mut cursor) = (Vec::new(), 0);
+    loop {
+        let mut page = Vec::new();
+        cursor = keyspace
+            .lock_none()
+            .scan(0, cursor, 1, |key, _| page.push(key[0] / 10));
+        pages.push(page);
+        if cursor == 0 {
+            break;
+        }
+    }
+    assert_eq!(pages, [[0; 10], [1; 10], [2; 10]]);
+}
+
 #[test]
 fn random_keys_are_alive_and_evenly_picked() {
     let (keyspace, time) = keyspace();
@@ -316,157 +360,8 @@ fn random_keys_are_alive_and_evenly_picked() {
     );
 }
 
-#[test]
-fn the_plan_takes_each_shard_once_and_as_strongly_as_any_key_needs() {
-    let (keyspace, _) = keyspace();
-    let names: Vec<_> = (0..600u32).map(u32::to_le_bytes).collect();
-    let plan = names.iter().enumerate().map(|(at, key)| {
-        (
-            &key[..],
-            if at % 3 == 0 {
-                Access::Write
-            } else {
-                Access::Read
-            },
-        )
-    });
-    let mut locked =
-        keyspace.lock_keys(plan.chain(names.iter().map(|key| (&key[..], Access::Read))));
-    for (at, key) in names.iter().enumerate() {
-        if at % 3 == 0 {
-            locked.put_bytes(0, key, b"v", None);
-        }
-        assert_eq!(locked.get(0, key).is_some(), at % 3 == 0);
-    }
-}
-
-#[test]
-#[should_panic(expected = "a change under a shared lock")]
-fn a_change_under_a_shared_lock_is_refused() {
-    let (keyspace, _) = keyspace();
-    keyspace
-        .lock_key(b"k", Access::Read)
-        .put_bytes(0, b"k", b"v", None);
-}
-
-#[test]
-#[should_panic(expected = "the plan names every key")]
-fn a_key_outside_the_plan_is_refused() {
-    let (keyspace, _) = keyspace();
-    let planned = keyspace.spot(b"k").shard;
-    let other = (0..1000u32)
-        .map(u32::to_le_bytes)
-        .find(|key| keyspace.spot(key).shard != planned);
-    keyspace
-        .lock_key(b"k", Access::Read)
-        .get(0, &other.expect("one of a thousand"));
-}
-
-/// Threads that move units between keys, in plans of every kind and overlap. Whatever is done under one plan is seen as a
-/// whole under any other, and nobody waits for ever.
-#[test]
-fn plans_of_every_kind_run_beside_each_other() {
-    const KEYS: u32 = 40;
-    const EACH: u64 = 1000;
-    let (keyspace, _) = keyspace();
-    let read = |locked: &Locked<'_>, key: &[u8]| {
-        let bytes = locked.get(0, key).expect("never removed").view().to_vec();
-        u64::from_le_bytes(bytes.try_into().expect("eight bytes"))
-    };
-    let keys: Vec<[u8; 4]> = (0..KEYS).map(u32::to_le_bytes).collect();
-    for key in &keys {
-        set(&keyspace, 0, key, &EACH.to_le_bytes(), None);
-    }
-    std::thread::scope(|scope| {
-        for thread in 0..4u64 {
-            let (keyspace, keys) = (&keyspace, &keys);
-            scope.spawn(move || {
-                let mut state = thread + 1;
-                let mut pick = |of: usize| {
-                    state = state
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1);
-                    (state >> 33) as usize % of
-                };
-                for _ in 0..3000 {
-                    match pick(16) {
-                        0 => {
-                            let locked = keyspace.lock_all(Access::Read);
-                            assert_eq!(
-                                keys.iter().map(|key| read(&locked, key)).sum::<u64>(),
-                                EACH * u64::from(KEYS)
-                            );
-                        }
-                        1 => drop(keyspace.lock_all(Access::Write)),
-                        2 => drop(keyspace.lock_none().scan(0, 0, 5, |_, _| ())),
-                        3 => drop(keyspace.sweep(64)),
-                        _ => {
-                            let mut plan: HashMap<&[u8], u64> = HashMap::new();
-                            let (from, to) = (pick(keys.len()), pick(keys.len()));
-                            let seen = pick(keys.len());
-                            let mut locked = keyspace.lock_keys([
-                                (&keys[from][..], Access::Write),
-                                (&keys[seen][..], Access::Read),
-                                (&keys[to][..], Access::Write),
-                            ]);
-                            read(&locked, &keys[seen]);
-                            for (key, change) in [(&keys[from], u64::MAX), (&keys[to], 1)] {
-                                let now = plan.entry(key).or_insert_with(|| read(&locked, key));
-                                *now = now.wrapping_add(change);
-                            }
-                            for (key, units) in plan {
-                                locked.put_bytes(0, key, &units.to_le_bytes(), None);
-                            }
-                        }
-                    }
-                }
-            });
-        }
-    });
-    let locked = keyspace.lock_all(Access::Read);
-    assert_eq!(
-        keys.iter().map(|key| read(&locked, key)).sum::<u64>(),
-        EACH * u64::from(KEYS)
-    );
-}
-
-/// SCAN's promise with other threads at work: keys that stay are all found.
-#[test]
-fn a_scan_beside_writers_misses_nothing_that_stays() {
-    let (keyspace, _) = keyspace();
-    for name in 0..5000u32 {
-        set(&keyspace, 0, &name.to_le_bytes(), b"v", None);
-    }
-    let done = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                for name in 5000..60_000u32 {
-                    set(&keyspace, 0, &name.to_le_bytes(), b"v", None);
-                }
-                for name in 5000..60_000u32 {
-                    write(&keyspace, &name.to_le_bytes()).delete(0, &name.to_le_bytes());
-                }
-            }
-        });
-        for _ in 0..5 {
-            let (mut seen, mut cursor) = (vec![false; 5000], 0);
-            loop {
-                cursor = keyspace.lock_none().scan(0, cursor, 10, |key, _| {
-                    let name = u32::from_le_bytes(key.try_into().expect("four bytes"));
-                    if let Some(seen) = seen.get_mut(name as usize) {
-                        *seen = true;
-                    }
-                });
-                if cursor == 0 {
-                    break;
-                }
-            }
-            assert!(seen.iter().all(|seen| *seen));
-        }
-        done.store(true, Ordering::Relaxed);
-    });
-}
+#[path = "plan_tests.rs"]
+mod plans;
 
 #[test]
 fn asking_ahead_changes_nothing_and_waits_for_nobody() {

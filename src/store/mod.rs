@@ -28,7 +28,7 @@ pub mod watch;
 
 pub use clock::Clock;
 pub use handle::{EntryMut, EntryRef, Removed};
-pub use keyspace::{Access, Keyspace};
+pub use keyspace::{Access, Keyspace, Swept};
 pub use locked::Locked;
 pub use value::{Encoding, Value};
 pub use walk::Garbage;

@@ -1,6 +1,7 @@
 //! The program: arguments to settings, settings to a running server. The only place that prints or exits.
 
 mod daemon;
+mod files;
 mod log;
 
 use std::ffi::OsString;
@@ -97,6 +98,7 @@ fn serve(config: Config, warnings: &[String]) -> Result<()> {
     let kernels = kernel::select(config.kernels().as_deref()).context("the setting 'kernels'")?;
     announce(&config, kernels.name(), warnings);
 
+    files::make_room(&config)?;
     let config = Arc::new(config);
     let listen = Listen::from_config(&config);
     let world = World::new(Arc::clone(&config), Arc::new(Stats::new()), Clock::System);

@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("cmd", 5),
     ("server", 6),
     ("daemon", 7),
+    ("files", 7),
     ("log", 7),
     ("main", 7),
     ("lib", 8),

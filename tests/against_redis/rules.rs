@@ -42,6 +42,12 @@ const RULES: &[Rule] = &[
     Rule { command: "CLIENT LIST",     alike: client_lines, reason: "ids, addresses, buffers and times are each server's own" },
     Rule { command: "HELLO",           alike: hello,       reason: "the id is a counter, and bitmapd has no modules" },
     Rule { command: "DEBUG OBJECT",    alike: shape,       reason: "addresses and serialized lengths are each server's own" },
+    Rule { command: "CLIENT HELP",    alike: help,        reason: "the help is told in each server's own words" },
+    Rule { command: "COMMAND HELP",   alike: help,        reason: "the help is told in each server's own words" },
+    Rule { command: "CONFIG HELP",    alike: help,        reason: "the help is told in each server's own words" },
+    Rule { command: "DEBUG HELP",     alike: help,        reason: "the help is told in each server's own words" },
+    Rule { command: "MEMORY HELP",    alike: help,        reason: "the help is told in each server's own words" },
+    Rule { command: "OBJECT HELP",    alike: help,        reason: "the help is told in each server's own words" },
 ];
 
 /// Whether the two replies to `words` may stand. `queued` are the commands of the transaction that an EXEC ended.
@@ -104,6 +110,13 @@ fn shape(redis: &Node, ours: &Node) -> bool {
             .iter()
             .zip(&ours.items)
             .all(|(redis, ours)| shape(redis, ours))
+}
+
+/// Lines of text under the same heading.
+fn help(redis: &Node, ours: &Node) -> bool {
+    let line = redis.items.first().map(|line| line.kind);
+    redis.items.first() == ours.items.first()
+        && ours.items.iter().all(|item| Some(item.kind) == line)
 }
 
 fn same_set(redis: &Node, ours: &Node) -> bool {

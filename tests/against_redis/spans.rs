@@ -1,5 +1,5 @@
-//! Every span of short strings, in both units: BITCOUNT, BITPOS, GETRANGE, and BITOP over all lengths around the edges
-//! of words and chunks.
+//! Every span of short strings, in both units: BITCOUNT, BITPOS, GETRANGE; BITOP over all lengths around the edges of words
+//! and chunks; BITFIELD of every width; and the digits of INCRBYFLOAT.
 
 use crate::pair::Pair;
 use crate::random::Random;
@@ -236,5 +236,37 @@ fn bitfield_of_every_width_at_every_offset_in_a_byte() {
         }
     }
     agree(&pair, "BITFIELDs of every width", &requests);
+    pair.end_in_peace();
+}
+
+/// 80-bit arithmetic and its decimal text, over numbers of all sizes: each sum is the next one's operand.
+#[test]
+fn sums_of_floats_have_the_same_digits() {
+    let Some(pair) = Pair::start(&[]) else { return };
+    let mut random = Random::new(13);
+    let mut requests = Vec::new();
+    for round in 0..4_000 {
+        let digits = random.below(20) as usize;
+        let mut decimal = |most: i64| {
+            let whole = random.next() >> (1 + random.below(63));
+            let fraction = format!("{:019}", random.next() >> 1);
+            let sign = if random.percent(50) { "-" } else { "" };
+            let exponent = match random.below(3) {
+                0 => format!("e{}", random.within(-most, most)),
+                _ => String::new(),
+            };
+            match digits {
+                0 => format!("{sign}{whole}{exponent}"),
+                _ => format!("{sign}{whole}.{}{exponent}", &fraction[..digits]),
+            }
+        };
+        // Exponents of thousands now and then: there the text has thousands of digits.
+        let most = if round % 50 == 0 { 4_950 } else { 25 };
+        requests.push(words(&[b"SET", b"f", decimal(most).as_bytes()]));
+        for _ in 0..3 {
+            requests.push(words(&[b"INCRBYFLOAT", b"f", decimal(most).as_bytes()]));
+        }
+    }
+    agree(&pair, "sums of floats", &requests);
     pair.end_in_peace();
 }

@@ -24,7 +24,7 @@ pub(super) fn info(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
     }
     let named = args
         .rest()
-        .map(|name| by_full_name(name).map_or(Reply::NullArray, card));
+        .map(|name| by_full_name(name).map_or(Reply::Null, card));
     Ok(Reply::Array(named.collect()))
 }
 

@@ -1,22 +1,25 @@
 //! What INFO counts: events since the start or since CONFIG RESETSTAT, and how fast some of them come.
 //!
 //! Counting happens on every request from every thread, so a counter is not one number that all cores fight for. Each
-//! thread adds to a stripe that it shares with few others or none, a stripe fills cache lines of its own, and reading
-//! sums the stripes. Resetting touches no stripe: it remembers the sums and subtracts them from then on, so no event that
-//! happens meanwhile is lost.
+//! thread has a stripe of its own, on cache lines of its own, and reading sums the stripes. Having no other writer, a
+//! thread adds with a plain load and store, which takes a third of the time of an atomic addition. Threads beyond the number
+//! of stripes, which no server reaches with its workers, share one more and add to it atomically. Resetting touches no
+//! stripe: it remembers the sums and subtracts them from then on, so no event that happens meanwhile is lost.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread;
 
 use parking_lot::Mutex;
 
 /// Most kinds of errors told apart, as in Redis. The server makes far fewer.
 const MOST_ERROR_CLASSES: usize = 128;
 
-/// Most threads that get a stripe to themselves; more than that share.
-const MOST_STRIPES: usize = 64;
+/// Threads that get a stripe to themselves, in the order in which they first count something.
+const OWN_STRIPES: usize = 64;
+
+/// How many stripes a set of counters has: one for each of those threads, and one that all others share.
+pub(crate) const STRIPES: usize = OWN_STRIPES + 1;
 
 /// How many samples a rate is averaged over: 1.6 seconds at ten a second, as in Redis.
 const SAMPLES: usize = 16;
@@ -92,7 +95,7 @@ struct Stripe([AtomicU64; COUNTERS]);
 
 /// The counters of one server. Shared by everything that runs.
 pub struct Stats {
-    stripes: Box<[Stripe]>,
+    stripes: Box<[Stripe; STRIPES]>,
     /// The sums at the last reset.
     baseline: [AtomicU64; COUNTERS],
     errors: Mutex<BTreeMap<Box<str>, u64>>,
@@ -113,11 +116,11 @@ pub enum Rate {
 const RATES: usize = 3;
 
 impl Stats {
-    /// All zero, with a stripe for each core.
+    /// All zero.
     pub fn new() -> Self {
         let zero = || std::array::from_fn(|_| AtomicU64::new(0));
         Stats {
-            stripes: (0..stripes()).map(|_| Stripe(zero())).collect(),
+            stripes: Box::new(std::array::from_fn(|_| Stripe(zero()))),
             baseline: zero(),
             errors: Mutex::new(BTreeMap::new()),
             rates: Mutex::new(std::array::from_fn(|_| Samples::default())),
@@ -133,9 +136,8 @@ impl Stats {
     /// Counts `n` events, or bytes.
     #[inline]
     pub fn add(&self, counter: Counter, n: u64) {
-        let stripe = &self.stripes[stripe() % self.stripes.len()];
-        // Counters order nothing: nobody concludes from one of them that something else has happened.
-        stripe.0[counter as usize].fetch_add(n, Ordering::Relaxed);
+        let stripe = stripe();
+        add(stripe, &self.stripes[stripe].0[counter as usize], n);
     }
 
     /// The events since the start or the last reset.
@@ -232,14 +234,20 @@ impl Samples {
     }
 }
 
-/// How many stripes a set of counters should have: one for each core.
-pub(crate) fn stripes() -> usize {
-    thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MOST_STRIPES)
+/// Adds to a number of this thread's `stripe`.
+///
+/// Counters order nothing: nobody concludes from one of them that something else has happened.
+#[inline]
+pub(crate) fn add(stripe: usize, number: &AtomicU64, n: u64) {
+    if stripe < OWN_STRIPES {
+        let old = number.load(Ordering::Relaxed);
+        number.store(old.wrapping_add(n), Ordering::Relaxed);
+    } else {
+        number.fetch_add(n, Ordering::Relaxed);
+    }
 }
 
-/// This thread's number, given out in order of first use.
+/// This thread's stripe, given out in order of first use and never to another thread.
 #[inline]
 pub(crate) fn stripe() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -250,25 +258,30 @@ pub(crate) fn stripe() -> usize {
     if mine != usize::MAX {
         return mine;
     }
-    let new = NEXT.fetch_add(1, Ordering::Relaxed);
+    let new = NEXT.fetch_add(1, Ordering::Relaxed).min(OWN_STRIPES);
     MINE.set(new);
     new
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]
     fn every_thread_is_counted() {
         let stats = Stats::new();
         thread::scope(|scope| {
-            for _ in 0..8 {
+            for _ in 0..OWN_STRIPES + 8 {
                 scope.spawn(|| (0..1000).for_each(|_| stats.count(Counter::Commands)));
             }
         });
         stats.add(Counter::InputBytes, 42);
-        assert_eq!(stats.get(Counter::Commands), 8000);
+        assert_eq!(
+            stats.get(Counter::Commands),
+            (OWN_STRIPES as u64 + 8) * 1000
+        );
         assert_eq!(stats.get(Counter::InputBytes), 42);
         assert_eq!(stats.get(Counter::OutputBytes), 0);
     }

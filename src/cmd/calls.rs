@@ -1,9 +1,9 @@
 //! How often each command ran, for how long, and how often it was refused or failed: INFO's `commandstats`.
 //!
-//! Kept as [`crate::stats`] keeps its counters: a stripe for each core that only few threads add to, summed when somebody
-//! asks, and a baseline in place of a reset.
+//! Kept as [`crate::stats`] keeps its counters: a stripe for each thread, made when it first counts, summed when somebody
+//! asks; and a baseline in place of a reset.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -28,46 +28,39 @@ pub struct Tally {
 #[derive(Default)]
 struct Row([AtomicU64; 4]);
 
-impl Row {
-    fn add(&self, column: usize, n: u64) {
-        self.0[column].fetch_add(n, Ordering::Relaxed);
-    }
-}
-
 /// The tallies of all commands.
 pub struct Calls {
-    stripes: Box<[Box<[Row]>]>,
+    stripes: [OnceLock<Box<[Row]>>; stats::STRIPES],
     /// The sums at the last reset.
     baseline: Box<[Row]>,
 }
 
 impl Calls {
     pub(super) fn new() -> Self {
-        let rows = || (0..table::all().count()).map(|_| Row::default()).collect();
         Self {
-            stripes: (0..stats::stripes()).map(|_| rows()).collect(),
+            stripes: std::array::from_fn(|_| OnceLock::new()),
             baseline: rows(),
         }
     }
 
     /// A command ran and answered.
     pub(super) fn ran(&self, command: &'static Command, took: Duration, failed: bool) {
-        let row = self.row(command);
-        row.add(0, 1);
-        row.add(1, took.as_nanos() as u64);
-        if failed {
-            row.add(3, 1);
-        }
+        self.add(command, [1, took.as_nanos() as u64, 0, u64::from(failed)]);
     }
 
     /// A command was not let run.
     pub(super) fn refused(&self, command: &'static Command) {
-        self.row(command).add(2, 1);
+        self.add(command, [0, 0, 1, 0]);
     }
 
-    fn row(&self, command: &'static Command) -> &Row {
-        let stripe = &self.stripes[stats::stripe() % self.stripes.len()];
-        &stripe[place(command)]
+    fn add(&self, command: &'static Command, tally: [u64; 4]) {
+        let stripe = stats::stripe();
+        let row = &self.stripes[stripe].get_or_init(rows)[place(command)];
+        for (cell, n) in row.0.iter().zip(tally) {
+            if n > 0 {
+                stats::add(stripe, cell, n);
+            }
+        }
     }
 
     /// The commands that were called or refused, in the table's order.
@@ -94,6 +87,7 @@ impl Calls {
     fn sum(&self, at: usize, column: usize) -> u64 {
         self.stripes
             .iter()
+            .filter_map(OnceLock::get)
             .map(|rows| rows[at].0[column].load(Ordering::Relaxed))
             .sum()
     }
@@ -105,6 +99,13 @@ impl Calls {
             }
         }
     }
+}
+
+/// A row for each command.
+fn rows() -> Box<[Row]> {
+    (0..table::all().count())
+        .map(|_| Row::default())
+        .collect()
 }
 
 /// A command's number: its place in the table, and for subcommands, after the whole table.

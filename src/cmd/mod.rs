@@ -164,6 +164,20 @@ fn admit(
     Ok(command)
 }
 
+/// Asks for the memory that these requests will look their first keys up in. For requests that came together, before the
+/// first of them runs: what each would wait for then overlaps.
+pub fn prefetch<'r>(
+    world: &World,
+    client: &Client,
+    requests: impl IntoIterator<Item = Request<'r>>,
+) {
+    let keys = requests.into_iter().filter_map(|request| {
+        let spec = table::find(request.name())?.keys.first()?;
+        request.get(spec.first)
+    });
+    world.keyspace.prefetch(client.db, keys);
+}
+
 /// Undoes what a connection left behind in the keyspace. Called once when it is gone.
 pub fn disconnect(world: &World, client: &mut Client) {
     transaction::unwatch_all(world, client);

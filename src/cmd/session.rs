@@ -51,6 +51,8 @@ impl Session {
 
     /// Runs one request, its reply appended to `out` as it would be sent.
     pub fn run(&mut self, request: &OwnedRequest, out: &mut Output) -> Flow {
+        // Accesses are dated by the last look at the clock, which otherwise is when bytes arrive.
+        self.world.keyspace.clock().now_ms();
         execute(&self.world, &mut self.client, request.as_request(), out)
     }
 }

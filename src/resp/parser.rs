@@ -58,7 +58,7 @@ impl Default for Limits {
 }
 
 /// Where one connection's parsing stands. Positions are counted from the start of the caller's buffer, except those in
-/// `spans`, which are counted from the start of the request so that releasing what is before it moves none of them.
+/// `spans`, which are counted from the start of their request so that releasing what is before it moves none of them.
 #[derive(Default)]
 pub struct Parser {
     /// Start of the request under way.
@@ -71,10 +71,26 @@ pub struct Parser {
     missing: usize,
     /// Length of the argument at `at`, once its `$` line has been read.
     bulk: Option<usize>,
-    /// The words so far.
+    /// Whole requests, in order.
+    whole: Vec<Whole>,
+    /// How many of them have been handed out.
+    given: usize,
+    /// What came after the last of them, if it was no request.
+    error: Option<ProtocolError>,
+    /// The words of whole requests and, after them, those so far of the one under way.
     spans: Vec<Span>,
-    /// The bytes of an inline request, unescaped.
+    /// The bytes of inline requests, unescaped.
     unescaped: Vec<u8>,
+}
+
+/// A request that has been cut and not been released.
+#[derive(Clone, Copy)]
+struct Whole {
+    begin: usize,
+    end: usize,
+    first_span: usize,
+    end_span: usize,
+    inline: bool,
 }
 
 impl Parser {
@@ -93,40 +109,50 @@ impl Parser {
         buf: &'b [u8],
         limits: &Limits,
     ) -> Result<Option<Request<'b>>, ProtocolError> {
-        loop {
-            if self.missing == 0 {
-                self.begin = self.at;
-                self.spans.clear();
-                match buf.get(self.at) {
-                    None => return Ok(None),
-                    Some(b'*') => match self.count(buf, limits)? {
-                        None => return Ok(None),
-                        Some(words) => {
-                            self.missing = words;
-                            continue; // `*0` is nothing
-                        }
-                    },
-                    Some(_) => {
-                        if !self.inline(buf, limits)? {
-                            return Ok(None);
-                        }
-                        if self.spans.is_empty() {
-                            continue;
-                        }
-                        return Ok(Some(Request::new(&self.unescaped, &self.spans)));
-                    }
-                }
-            }
-            if !self.words(buf, limits)? {
-                return Ok(None);
-            }
-            return Ok(Some(Request::new(&buf[self.begin..], &self.spans)));
+        if self.given == self.whole.len() && !self.look_ahead(buf, limits, 1) {
+            return self.error.map_or(Ok(None), Err);
         }
+        let next = self.whole[self.given];
+        self.given += 1;
+        Ok(Some(self.request(next, buf)))
+    }
+
+    /// Cuts up to `most` requests ahead of those handed out, so that something can be done about them together before
+    /// [`Parser::next`] gives them one by one. Whether there are any.
+    ///
+    /// What `limits` say now is held against all of them, so they should not be cut ahead of a request that changes the
+    /// limits.
+    pub fn look_ahead(&mut self, buf: &[u8], limits: &Limits, most: usize) -> bool {
+        if self.given == self.whole.len() {
+            self.forget();
+        }
+        while self.whole.len() - self.given < most && self.error.is_none() {
+            match self.cut(buf, limits) {
+                Ok(Some(whole)) => self.whole.push(whole),
+                Ok(None) => break,
+                Err(error) => self.error = Some(error),
+            }
+        }
+        self.given < self.whole.len()
+    }
+
+    /// The requests that have been cut and not been handed out.
+    pub fn ahead<'b>(&'b self, buf: &'b [u8]) -> impl ExactSizeIterator<Item = Request<'b>> {
+        self.whole[self.given..]
+            .iter()
+            .map(move |&whole| self.request(whole, buf))
     }
 
     /// How many bytes of the buffer are done with: those of every request handed out. The caller drops that many from the
-    /// front of its buffer before it calls [`Parser::next`] again.
+    /// front of its buffer before it calls [`Parser::next`] again. Requests cut ahead and not handed out are cut again.
     pub fn release(&mut self) -> usize {
+        if self.given < self.whole.len() {
+            self.at = self.whole[self.given].begin;
+            (self.searched, self.missing, self.bulk, self.error) = (0, 0, None, None);
+            self.spans.clear();
+        }
+        self.whole.truncate(self.given);
+        self.forget();
         let done = if self.missing == 0 {
             self.at
         } else {
@@ -145,14 +171,79 @@ impl Parser {
 
     /// Bytes allocated here, besides the caller's buffer.
     pub fn heap_bytes(&self) -> usize {
-        self.spans.capacity() * size_of::<Span>() + self.unescaped.capacity()
+        self.spans.capacity() * size_of::<Span>()
+            + self.whole.capacity() * size_of::<Whole>()
+            + self.unescaped.capacity()
     }
 
     /// Gives back what a large request left behind. For between requests: a half-read one keeps its words.
     pub fn shrink(&mut self) {
-        if self.missing == 0 {
+        if self.missing == 0 && self.given == self.whole.len() {
+            self.given = 0;
+            self.whole = Vec::new();
             self.spans = Vec::new();
             self.unescaped = Vec::new();
+        }
+    }
+
+    #[inline]
+    fn request<'b>(&'b self, whole: Whole, buf: &'b [u8]) -> Request<'b> {
+        let bytes = if whole.inline {
+            &self.unescaped
+        } else {
+            &buf[whole.begin..whole.end]
+        };
+        Request::new(bytes, &self.spans[whole.first_span..whole.end_span])
+    }
+
+    /// Forgets the requests handed out, all that were cut.
+    #[inline]
+    fn forget(&mut self) {
+        if self.missing == 0 {
+            self.spans.clear();
+        } else if let Some(last) = self.whole.last() {
+            self.spans.drain(..last.end_span);
+        }
+        self.whole.clear();
+        self.given = 0;
+        self.unescaped.clear();
+    }
+
+    /// Cuts one request.
+    #[inline]
+    fn cut(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<Whole>, ProtocolError> {
+        let first_span = self.whole.last().map_or(0, |last| last.end_span);
+        loop {
+            let mut inline = false;
+            if self.missing == 0 {
+                self.begin = self.at;
+                match buf.get(self.at) {
+                    None => return Ok(None),
+                    Some(b'*') => match self.count(buf, limits)? {
+                        None => return Ok(None),
+                        Some(words) => self.missing = words,
+                    },
+                    Some(_) => {
+                        if !self.inline(buf, limits)? {
+                            return Ok(None);
+                        }
+                        inline = true;
+                    }
+                }
+            }
+            if !self.words(buf, limits)? {
+                return Ok(None);
+            }
+            let end_span = self.spans.len();
+            if end_span > first_span {
+                return Ok(Some(Whole {
+                    begin: self.begin,
+                    end: self.at,
+                    first_span,
+                    end_span,
+                    inline,
+                }));
+            } // else it was nothing at all
         }
     }
 
@@ -274,7 +365,6 @@ impl Parser {
         }
         self.searched = 0;
         self.at += end + 1;
-        self.unescaped.clear();
         inline::split(&line[..end], &mut self.unescaped, &mut self.spans)?;
         Ok(true)
     }

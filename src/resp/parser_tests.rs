@@ -8,10 +8,22 @@ type Requests = Vec<Vec<Vec<u8>>>;
 
 /// Feeds `pieces` one after the other, releasing after each as a connection does, and returns the requests and the error.
 fn parse(pieces: &[&[u8]], limits: &Limits) -> (Requests, Option<ProtocolError>) {
+    parse_ahead(pieces, limits, 1)
+}
+
+/// As [`parse`], with so many requests cut before the first is taken.
+fn parse_ahead(
+    pieces: &[&[u8]],
+    limits: &Limits,
+    most: usize,
+) -> (Requests, Option<ProtocolError>) {
     let (mut parser, mut buf, mut requests) = (Parser::new(), Vec::new(), Vec::new());
     for piece in pieces {
         buf.extend_from_slice(piece);
         loop {
+            if most > 1 && parser.ahead(&buf).len() == 0 {
+                parser.look_ahead(&buf, limits, most);
+            }
             match parser.next(&buf, limits) {
                 Ok(Some(request)) => requests.push(request.iter().map(<[u8]>::to_vec).collect()),
                 Ok(None) => break,
@@ -256,6 +268,60 @@ fn promised_lengths_cost_nothing_until_the_bytes_come() {
     assert_eq!(parser.lacks(28), (512 << 20) + 2 - 3);
 }
 
+#[test]
+fn requests_cut_ahead_are_the_ones_handed_out() {
+    let limits = Limits::default();
+    let buf = b"PING a\r\n*1\r\n$4\r\nECHO\r\nGET 'b c'\r\n*2\r\n$3\r\nGET\r\n$1\r\nd\r\n*2\r\n$3\r\nSET\r\n$9\r\nabc";
+    let words = |request: Request<'_>| request.iter().map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let all = parse(&[buf], &limits).0;
+    assert_eq!(all.len(), 4);
+    for most in 1..6 {
+        for taken in 0..=most.min(4) {
+            let mut parser = Parser::new();
+            assert!(parser.look_ahead(buf, &limits, most));
+            assert_eq!(
+                parser.ahead(buf).map(words).collect::<Vec<_>>(),
+                all[..most.min(4)]
+            );
+            for expected in &all[..taken] {
+                assert_eq!(
+                    words(parser.next(buf, &limits).unwrap().unwrap()),
+                    *expected
+                );
+            }
+            assert_eq!(parser.ahead(buf).len(), most.min(4) - taken);
+            // Those not taken come again, and then the one whose end had not arrived.
+            let rest = [&buf[parser.release()..], b"defghi\r\nPING\r\n"].concat();
+            let mut again = Vec::new();
+            while let Some(request) = parser.next(&rest, &limits).unwrap() {
+                again.push(words(request));
+            }
+            assert_eq!(again[..4 - taken], all[taken..]);
+            assert_eq!(
+                again[4 - taken..],
+                requests(&[&[b"SET", b"abcdefghi"], &[b"PING"]])
+            );
+            assert_eq!(parser.release(), rest.len());
+        }
+    }
+}
+
+#[test]
+fn an_error_cut_ahead_comes_after_the_requests_before_it() {
+    let limits = Limits::default();
+    let buf = b"PING\r\nPING\r\n*x\r\nPING\r\n";
+    let mut parser = Parser::new();
+    assert!(parser.look_ahead(buf, &limits, 16));
+    assert_eq!(parser.ahead(buf).len(), 2);
+    for _ in 0..2 {
+        assert!(parser.next(buf, &limits).unwrap().is_some());
+    }
+    assert_eq!(
+        parser.next(buf, &limits).unwrap_err(),
+        ProtocolError::InvalidCount
+    );
+}
+
 /// The cost of a long argument that comes in small pieces must not depend on how many: no byte of it is looked at, so
 /// replacing the buffer's middle by garbage between calls goes unnoticed.
 #[test]
@@ -335,6 +401,7 @@ proptest! {
     fn any_sequence_split_anywhere_parses_to_itself(
         sent in prop::collection::vec(any_request(), 0..8),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
+        most in 1..6usize,
     ) {
         let bytes: Vec<u8> = sent.iter().flat_map(|(bytes, _)| bytes.clone()).collect();
         let words: Requests = sent.into_iter().filter_map(|(_, words)| words).collect();
@@ -342,7 +409,7 @@ proptest! {
         cuts.extend([0, bytes.len()]);
         cuts.sort_unstable();
         let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
-        prop_assert_eq!(parse(&pieces, &Limits::default()), (words.clone(), None));
+        prop_assert_eq!(parse_ahead(&pieces, &Limits::default(), most), (words.clone(), None));
         let one_by_one: Vec<&[u8]> = bytes.chunks(1).collect();
         prop_assert_eq!(parse(&one_by_one, &Limits::default()), (words, None));
     }
@@ -357,6 +424,7 @@ proptest! {
     ) {
         let limits = Limits { authenticated, ..SMALL };
         let whole = parse(&[&bytes], &limits);
+        prop_assert_eq!(&parse_ahead(&[&bytes], &limits, 4), &whole);
         let one_by_one: Vec<&[u8]> = bytes.chunks(1).collect();
         prop_assert_eq!(parse(&one_by_one, &limits), whole);
     }

@@ -43,6 +43,9 @@ use crate::{
 /// How many requests run before other connections of this worker get their turn.
 const TURN: usize = 128;
 
+/// How many requests are looked up together: about as many cache misses as a core can have under way.
+const TOGETHER: usize = 16;
+
 /// How many bytes of waiting replies stop the reading from a client that has not authenticated.
 const STRANGER_OUTPUT: usize = 16 * 1024;
 
@@ -214,7 +217,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             ..Limits::default()
         };
         for _ in 0..TURN {
-            limits.authenticated = self.client.authenticated;
+            if self.parser.ahead(&self.input).len() == 0 {
+                // Whether a stranger may send what comes next depends on what this request does.
+                limits.authenticated = self.client.authenticated;
+                let most = if limits.authenticated { TOGETHER } else { 1 };
+                self.parser.look_ahead(&self.input, &limits, most);
+                let ahead = self.parser.ahead(&self.input);
+                if ahead.len() > 1 {
+                    cmd::prefetch(world, &self.client, ahead);
+                }
+            }
             let request = match self.parser.next(&self.input, &limits) {
                 Ok(Some(request)) => request,
                 Ok(None) => return Step::Read,

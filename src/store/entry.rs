@@ -25,6 +25,7 @@
 use std::mem;
 use std::sync::atomic::Ordering;
 
+use super::clock::Moment;
 use super::value::{Encoding, FLAT_MAX, Value};
 use crate::bits::{Bitmap, View};
 use raw::{Allocation, Shape};
@@ -124,9 +125,10 @@ impl Entry {
         self.0.expiry()
     }
 
+    /// Whether its time has come. The time is read only if the entry has one.
     #[inline]
-    pub fn is_due(&self, now: i64) -> bool {
-        self.expires_at().is_some_and(|at| at <= now)
+    pub fn is_due(&self, moment: &Moment<'_>) -> bool {
+        self.expires_at().is_some_and(|at| at <= moment.ms())
     }
 
     /// The access word: what it means is the business of whoever asks for it.

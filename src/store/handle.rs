@@ -1,5 +1,6 @@
 //! One entry of a locked key: to read ([`EntryRef`]), to change ([`EntryMut`]), or taken out ([`Removed`]).
 
+use super::clock::Moment;
 use super::entry::{Content, Entry, Held};
 use super::table::{Place, Table};
 use super::{Encoding, Value};
@@ -8,22 +9,17 @@ use crate::bits::{Bitmap, View, flat};
 /// What a key costs in the tables: a fingerprint and a pointer, at four slots to every three keys.
 const SLOT_BYTES: usize = (size_of::<u32>() + size_of::<Entry>()) * 4 / 3;
 
-/// The access word: seconds since the Unix epoch, cut to 32 bits.
-pub(super) fn seconds(ms: i64) -> u32 {
-    (ms / 1000) as u32
-}
-
 /// A key's entry, to read.
 #[derive(Clone, Copy)]
 pub struct EntryRef<'a> {
     entry: &'a Entry,
-    now: i64,
+    moment: &'a Moment<'a>,
 }
 
 impl<'a> EntryRef<'a> {
     #[inline]
-    pub(super) fn new(entry: &'a Entry, now: i64) -> Self {
-        Self { entry, now }
+    pub(super) fn new(entry: &'a Entry, moment: &'a Moment<'a>) -> Self {
+        Self { entry, moment }
     }
 
     /// The bytes, in whichever form they are held.
@@ -48,14 +44,16 @@ impl<'a> EntryRef<'a> {
 
     /// Seconds since the last access.
     pub fn idle_seconds(&self) -> u32 {
-        seconds(self.now).wrapping_sub(self.entry.accessed())
+        let idle = self.moment.seconds().wrapping_sub(self.entry.accessed());
+        // Another reader may have come from a later moment.
+        if idle > u32::MAX / 2 { 0 } else { idle }
     }
 
     /// Counts this as an access (OBJECT IDLETIME). Reads of the same second write nothing, so that cores reading one hot
     /// key do not take its cache line from each other.
     #[inline]
     pub fn touch(&self) {
-        let now = seconds(self.now);
+        let now = self.moment.seconds();
         if self.entry.accessed() != now {
             self.entry.set_accessed(now);
         }
@@ -71,7 +69,7 @@ impl<'a> EntryRef<'a> {
 pub struct EntryMut<'a> {
     table: &'a mut Table,
     place: Place,
-    now: i64,
+    moment: &'a Moment<'a>,
     /// Where bitmaps go that are replaced: freed once the locks are released.
     replaced: &'a mut Vec<Bitmap>,
 }
@@ -81,20 +79,20 @@ impl<'a> EntryMut<'a> {
     pub(super) fn new(
         table: &'a mut Table,
         place: Place,
-        now: i64,
+        moment: &'a Moment<'a>,
         replaced: &'a mut Vec<Bitmap>,
     ) -> Self {
         Self {
             table,
             place,
-            now,
+            moment,
             replaced,
         }
     }
 
     /// The same entry, to read.
     pub fn as_ref(&self) -> EntryRef<'_> {
-        EntryRef::new(self.table.entry(self.place), self.now)
+        EntryRef::new(self.table.entry(self.place), self.moment)
     }
 
     /// The bytes, in whichever form they are held.

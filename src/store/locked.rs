@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 
+use super::clock::Moment;
 use super::entry::{Content, Entry};
-use super::handle::seconds;
 use super::keyspace::Spot;
 use super::shard::Shard;
 use super::{Encoding, EntryMut, EntryRef, Keyspace, Removed, Value, Watch};
@@ -76,7 +76,7 @@ impl<'a> Guards<'a> {
 /// held, or for changes where the lock is shared, is a bug in the caller's plan and panics.
 pub struct Locked<'a> {
     keyspace: &'a Keyspace,
-    now: i64,
+    moment: Moment<'a>,
     guards: Guards<'a>,
     /// Bitmaps that were replaced. Declared after the guards, so dropped after them: freeing a large one takes
     /// milliseconds, for which nobody should wait.
@@ -85,10 +85,10 @@ pub struct Locked<'a> {
 
 impl<'a> Locked<'a> {
     fn new(keyspace: &'a Keyspace, guards: Guards<'a>) -> Self {
-        // Read after the locks are held: waiting must not make a key seem alive longer than it is.
         Self {
             keyspace,
-            now: keyspace.clock().now_ms(),
+            // Read after the locks are held: waiting must not make a key seem alive longer than it is.
+            moment: Moment::new(keyspace.clock()),
             guards,
             replaced: Vec::new(),
         }
@@ -109,9 +109,13 @@ impl<'a> Locked<'a> {
         Self::new(keyspace, Guards::Many(held))
     }
 
-    /// Milliseconds since the Unix epoch, read once when the locks were taken.
+    /// Milliseconds since the Unix epoch, read once while the locks are held.
     pub fn now(&self) -> i64 {
-        self.now
+        self.moment.ms()
+    }
+
+    pub(super) fn moment(&self) -> &Moment<'a> {
+        &self.moment
     }
 
     pub(super) fn keyspace(&self) -> &'a Keyspace {
@@ -137,8 +141,8 @@ impl<'a> Locked<'a> {
         let entry = self
             .guards
             .shard(shard)
-            .find(db, fingerprint, key, self.now)?;
-        Some(EntryRef::new(entry, self.now))
+            .find(db, fingerprint, key, &self.moment)?;
+        Some(EntryRef::new(entry, &self.moment))
     }
 
     /// Looks a key up to change it. One whose time has come is removed first.
@@ -146,11 +150,11 @@ impl<'a> Locked<'a> {
     pub fn get_mut(&mut self, db: usize, key: &[u8]) -> Option<EntryMut<'_>> {
         let Spot { shard, fingerprint } = self.keyspace.spot(key);
         let shard = self.guards.shard_mut(shard);
-        let place = shard.find_alive(db, fingerprint, key, self.now)?;
+        let place = shard.find_alive(db, fingerprint, key, &self.moment)?;
         Some(EntryMut::new(
             shard.table_mut(db),
             place,
-            self.now,
+            &self.moment,
             &mut self.replaced,
         ))
     }
@@ -159,14 +163,17 @@ impl<'a> Locked<'a> {
     pub fn get_or_create(&mut self, db: usize, key: &[u8]) -> (EntryMut<'_>, bool) {
         let Spot { shard, fingerprint } = self.keyspace.spot(key);
         let shard = self.guards.shard_mut(shard);
-        let found = shard.find_alive(db, fingerprint, key, self.now);
+        let found = shard.find_alive(db, fingerprint, key, &self.moment);
         let table = shard.table_mut(db);
         let place = found.unwrap_or_else(|| {
             let empty = Content::Flat(&[], Encoding::Raw);
-            table.insert(fingerprint, Entry::new(key, None, seconds(self.now), empty))
+            table.insert(
+                fingerprint,
+                Entry::new(key, None, self.moment.seconds(), empty),
+            )
         });
         (
-            EntryMut::new(table, place, self.now, &mut self.replaced),
+            EntryMut::new(table, place, &self.moment, &mut self.replaced),
             found.is_none(),
         )
     }
@@ -199,18 +206,18 @@ impl<'a> Locked<'a> {
             None => {
                 table.insert(
                     fingerprint,
-                    Entry::new(key, expires_at, seconds(self.now), content),
+                    Entry::new(key, expires_at, self.moment.seconds(), content),
                 );
             }
             // With an expiry before and after, or without both times, the entry may stay where it is.
             Some(place) if table.entry(place).expires_at().is_some() == expires_at.is_some() => {
                 table.set_expiry(place, expires_at);
                 let entry = table.entry_mut(place);
-                entry.set_accessed(seconds(self.now));
+                entry.set_accessed(self.moment.seconds());
                 self.replaced.extend(entry.replace(content));
             }
             Some(place) => {
-                let new = Entry::new(key, expires_at, seconds(self.now), content);
+                let new = Entry::new(key, expires_at, self.moment.seconds(), content);
                 if let Value::Bitmap(old) = table.exchange(place, new).into_value() {
                     self.replaced.push(old);
                 }
@@ -222,7 +229,7 @@ impl<'a> Locked<'a> {
     pub fn remove(&mut self, db: usize, key: &[u8]) -> Option<Removed> {
         let Spot { shard, fingerprint } = self.keyspace.spot(key);
         let shard = self.guards.shard_mut(shard);
-        let place = shard.find_alive(db, fingerprint, key, self.now)?;
+        let place = shard.find_alive(db, fingerprint, key, &self.moment)?;
         let entry = shard.table_mut(db).remove(place);
         Some(Removed {
             expires_at: entry.expires_at(),
@@ -267,7 +274,7 @@ impl<'a> Locked<'a> {
     fn shard_without_due(&mut self, db: usize, key: &[u8]) -> &mut Shard {
         let Spot { shard, fingerprint } = self.keyspace.spot(key);
         let shard = self.guards.shard_mut(shard);
-        shard.find_alive(db, fingerprint, key, self.now);
+        shard.find_alive(db, fingerprint, key, &self.moment);
         shard
     }
 }

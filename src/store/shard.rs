@@ -1,5 +1,6 @@
 //! What is behind one lock: the keys whose hashes begin alike, of every database, and who watches them.
 
+use super::clock::Moment;
 use super::entry::Entry;
 use super::table::{Place, Table};
 use super::watch::Watchers;
@@ -31,10 +32,16 @@ impl Shard {
 
     /// The entry of a key, unless its time has come.
     #[inline]
-    pub fn find(&self, db: usize, fingerprint: u32, key: &[u8], now: i64) -> Option<&Entry> {
+    pub fn find(
+        &self,
+        db: usize,
+        fingerprint: u32,
+        key: &[u8],
+        moment: &Moment<'_>,
+    ) -> Option<&Entry> {
         let table = self.table(db)?;
         let entry = table.entry(table.find(fingerprint, key)?);
-        (!entry.is_due(now)).then_some(entry)
+        (!entry.is_due(moment)).then_some(entry)
     }
 
     /// Where the entry of a key is. One whose time has come is removed, and whoever watches it told.
@@ -44,11 +51,11 @@ impl Shard {
         db: usize,
         fingerprint: u32,
         key: &[u8],
-        now: i64,
+        moment: &Moment<'_>,
     ) -> Option<Place> {
         let table = self.tables.get_mut(db)?;
         let place = table.find(fingerprint, key)?;
-        if table.entry(place).is_due(now) {
+        if table.entry(place).is_due(moment) {
             table.remove(place);
             self.watchers.touch(db, key);
             self.expired += 1;

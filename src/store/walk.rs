@@ -80,8 +80,8 @@ impl Locked<'_> {
                         return Some((at as u64) << 32 | u64::from(fingerprint));
                     }
                     (seen, last) = (seen + 1, Some(fingerprint));
-                    if !entry.is_due(self.now()) {
-                        found(entry.key(), EntryRef::new(entry, self.now()));
+                    if !entry.is_due(self.moment()) {
+                        found(entry.key(), EntryRef::new(entry, self.moment()));
                     }
                 }
                 None
@@ -109,7 +109,7 @@ impl Locked<'_> {
                 }
                 let alive = |shard: &Shard| {
                     let entry = shard.table(db)?.nth(skip)?;
-                    (!entry.is_due(self.now())).then(|| entry.key().into())
+                    (!entry.is_due(self.moment())).then(|| entry.key().into())
                 };
                 match self.with_shard(at, alive) {
                     None => break, // it is due, or without locks the shard may have changed: pick again

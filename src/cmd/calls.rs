@@ -3,8 +3,8 @@
 //! Kept as [`crate::stats`] keeps its counters: a stripe for each thread, made when it first counts, summed when somebody
 //! asks; and a baseline in place of a reset.
 
-use std::sync::{LazyLock, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
 use super::Command;
@@ -103,9 +103,7 @@ impl Calls {
 
 /// A row for each command.
 fn rows() -> Box<[Row]> {
-    (0..table::all().count())
-        .map(|_| Row::default())
-        .collect()
+    (0..table::all().count()).map(|_| Row::default()).collect()
 }
 
 /// A command's number: its place in the table, and for subcommands, after the whole table.

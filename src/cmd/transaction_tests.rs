@@ -228,3 +228,100 @@ fn what_renames_moves_or_expires_a_watched_key_changes_it() {
         assert_eq!(mine.say("EXEC"), answer, "{line}");
     }
 }
+
+/// Runs `work` in a thread of its own for each session, and waits for all.
+fn beside_each_other(sessions: Vec<Session>, work: impl Fn(usize, Session) + Sync) {
+    std::thread::scope(|scope| {
+        for (at, session) in sessions.into_iter().enumerate() {
+            let work = &work;
+            scope.spawn(move || work(at, session));
+        }
+    });
+}
+
+#[test]
+fn transactions_beside_each_other_are_seen_whole_or_not_at_all() {
+    let mut db = Session::alone();
+    db.say("MSET a 0 b 0");
+    let sessions = (0..6).map(|_| Session::new(db.world())).collect();
+    beside_each_other(sessions, |at, mut session| {
+        let lines: &[&str] = match at {
+            0 => &["MULTI", "INCRBY a 3", "DECRBY b 3", "EXEC"],
+            1 => &["MULTI", "DECR b", "INCR a", "EXEC"],
+            2 => &["MULTI", "RENAME a x", "RENAME b a", "RENAME x b", "EXEC"],
+            // What locks everything, or one shard after the other.
+            3 => &[
+                "MULTI",
+                "SWAPDB 0 1",
+                "SWAPDB 1 0",
+                "EXEC",
+                "KEYS *",
+                "RANDOMKEY",
+                "SCAN 0",
+            ],
+            4 => &[
+                "MULTI",
+                "COPY a a DB 2",
+                "MOVE b 3",
+                "SELECT 3",
+                "MOVE b 0",
+                "SELECT 0",
+                "EXEC",
+            ],
+            _ => &[
+                "WATCH a b",
+                "MULTI",
+                "MGET a b",
+                "EXEC",
+                "FLUSHDB ASYNC extra",
+            ],
+        };
+        for _ in 0..300 {
+            for line in lines {
+                let said = session.say(line);
+                if *line == "EXEC" && said.starts_with("*1\r\n*2\r\n") {
+                    let numbers: Vec<i64> =
+                        said.split("\r\n").filter_map(|n| n.parse().ok()).collect();
+                    assert_eq!(numbers.iter().sum::<i64>(), 0, "{said}");
+                }
+            }
+        }
+    });
+    let said = db.say("MGET a b");
+    let numbers: Vec<i64> = said.split("\r\n").filter_map(|n| n.parse().ok()).collect();
+    assert_eq!((numbers.len(), numbers.iter().sum()), (2, 0i64), "{said}");
+}
+
+#[test]
+fn increments_guarded_by_watch_are_never_lost() {
+    const THREADS: usize = 4;
+    const TIMES: usize = 100;
+    let mut db = Session::alone();
+    db.say("SET n 0");
+    let sessions = (0..THREADS).map(|_| Session::new(db.world())).collect();
+    beside_each_other(sessions, |_, mut session| {
+        let mut done = 0;
+        while done < TIMES {
+            session.say("WATCH n");
+            let said = session.say("GET n");
+            let n: i64 = said.split("\r\n").nth(1).unwrap().parse().unwrap();
+            session.say("MULTI");
+            session.say(&format!("SET n {}", n + 1));
+            done += usize::from(session.say("EXEC") == "*1\r\n+OK\r\n");
+        }
+    });
+    assert_eq!(db.say("GET n"), format!("$3\r\n{}\r\n", THREADS * TIMES));
+}
+
+#[test]
+fn no_command_is_queued_for_a_transaction_that_cannot_run() {
+    let mut db = Session::alone();
+    for line in ["MULTI", "NOSUCH"] {
+        db.say(line);
+    }
+    assert_eq!(db.say("SET k 1"), "+QUEUED\r\n");
+    let world = db.world();
+    let info = world.clients.find(1).unwrap();
+    assert_eq!(info.queued.load(Ordering::Relaxed), 0);
+    assert_eq!(info.queued_bytes.load(Ordering::Relaxed), 0);
+}

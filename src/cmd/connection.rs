@@ -69,6 +69,7 @@ pub(super) fn auth(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
 fn log_in(cx: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<(), CmdError> {
     let known = user == USER.as_bytes();
     let right = match cx.world.config.requirepass() {
+        // Tells by its time whether the length was right, and nothing of the bytes.
         Some(expected) => bool::from(expected.ct_eq(password)),
         None => true,
     };

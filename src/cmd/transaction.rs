@@ -5,6 +5,8 @@
 //!
 //! Time stands still meanwhile: what all of them take for now is when the locks were taken.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -25,14 +27,8 @@ pub struct Queue {
 #[derive(Default)]
 pub struct Watching {
     mark: Arc<Watch>,
-    keys: Vec<WatchedKey>,
-}
-
-struct WatchedKey {
-    db: usize,
-    key: Box<[u8]>,
-    /// When it will expire, as it stood when it was watched.
-    expires_at: Option<i64>,
+    /// By database and name: when it will expire, as it stood when it was watched.
+    keys: HashMap<(usize, Box<[u8]>), Option<i64>>,
 }
 
 impl Command {
@@ -185,7 +181,7 @@ fn lock_for<'a>(world: &'a World, queue: &Queue, watching: Option<&Watching>) ->
     let watched = watching
         .iter()
         .flat_map(|watching| watching.keys.iter())
-        .map(|watched| (&*watched.key, Access::Read));
+        .map(|((_, key), _)| (&**key, Access::Read));
     world.keyspace.lock_keys(named.chain(watched))
 }
 
@@ -195,8 +191,8 @@ impl Watching {
         self.mark.is_touched()
             || self
                 .keys
-                .iter()
-                .any(|watched| watched.expires_at.is_some_and(|at| at <= keys.now()))
+                .values()
+                .any(|expires_at| expires_at.is_some_and(|at| at <= keys.now()))
     }
 }
 
@@ -213,23 +209,15 @@ pub(super) fn watch(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
         .keyspace
         .lock_keys(args.rest().map(|key| (key, Access::Write)));
     for key in args.rest() {
-        if watching
-            .keys
-            .iter()
-            .any(|watched| watched.db == db && *watched.key == *key)
-        {
+        let Entry::Vacant(place) = watching.keys.entry((db, key.into())) else {
             continue;
-        }
+        };
         // A key whose time has come is removed first, or its removal would pass for a change.
         let expires_at = keys
             .get_mut(db, key)
             .and_then(|entry| entry.as_ref().expires_at());
         keys.watch(db, key, &watching.mark);
-        watching.keys.push(WatchedKey {
-            db,
-            key: key.into(),
-            expires_at,
-        });
+        place.insert(expires_at);
     }
     drop(keys);
     *cx.client.info.watching.lock() = Some(Watched {
@@ -253,14 +241,11 @@ pub(super) fn unwatch_all(world: &World, client: &mut Client) {
     let Some(watching) = client.watching.take() else {
         return;
     };
-    let mut keys = world.keyspace.lock_keys(
-        watching
-            .keys
-            .iter()
-            .map(|watched| (&*watched.key, Access::Write)),
-    );
-    for watched in &watching.keys {
-        keys.unwatch(watched.db, &watched.key, &watching.mark);
+    let mut keys = world
+        .keyspace
+        .lock_keys(watching.keys.keys().map(|(_, key)| (&**key, Access::Write)));
+    for (db, key) in watching.keys.keys() {
+        keys.unwatch(*db, key, &watching.mark);
     }
     *client.info.watching.lock() = None;
 }

@@ -1,7 +1,6 @@
 //! What a handler works with: the caller, the server, and the keys its row locked.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use super::{Args, Client, CmdError, Command, Flow, Scope, World, count_error};
 use crate::bits::View;
@@ -53,11 +52,9 @@ impl<'a> Context<'a> {
 
     /// Runs the row's handler on `args`.
     pub(super) fn run(&mut self, args: Args<'_>) -> Reply {
-        let (command, started) = (self.command, Instant::now());
-        let reply = (command.run)(self, args).unwrap_or_else(Reply::from);
-        self.world
-            .calls
-            .ran(command, started.elapsed(), reply.is_error());
+        let running = self.world.calls.start(self.command);
+        let reply = (self.command.run)(self, args).unwrap_or_else(Reply::from);
+        running.end(reply.is_error());
         self.world.stats.count(Counter::Commands);
         self.client.info.count_command();
         count_error(self.world, reply)

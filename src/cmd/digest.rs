@@ -8,7 +8,7 @@
 //!
 //! value:    mix(type), mix(bytes), and if it expires xor("!!expire!!")
 //! key:      zeros, mix(key), value
-//! all:      for each database with keys: mix(number), then for each key xor(key's digest), as it is
+//! all:      for each database with keys: mix(number), then for each key xor(key's digest)
 //! ```
 //!
 //! Numbers are 32 bits, most significant byte first. The type of a string is 0.
@@ -96,7 +96,7 @@ pub(super) fn of_everything(keys: &Locked<'_>, databases: usize) -> Digest {
                 let mut one = Digest::default();
                 one.mix(key);
                 one.take_value(entry);
-                all.xor_raw(&one.0);
+                all.xor(&one.0);
             });
             if cursor == 0 {
                 break;

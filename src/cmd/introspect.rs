@@ -123,15 +123,16 @@ fn flags_in(command: &Command, spec: &KeySpec, args: Args<'_>) -> KeyFlags {
         return spec.flags;
     }
     let updates = KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::UPDATE;
-    let mut options = args.rest().skip(2);
     if command.name == "set" {
         // Only SET with GET looks at what it overwrites.
+        let mut options = args.rest().skip(3);
         return match options.any(|word| word.eq_ignore_ascii_case(b"GET")) {
             true => updates,
             false => KeyFlags::OW | KeyFlags::UPDATE,
         };
     }
     // A BITFIELD of nothing but GET only reads.
+    let mut options = args.rest().skip(2);
     while let Some(word) = options.next() {
         let operands = if word.eq_ignore_ascii_case(b"GET") {
             2

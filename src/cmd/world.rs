@@ -1,6 +1,6 @@
 //! What all connections share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::Clients;
@@ -26,8 +26,6 @@ pub struct World {
     pub calls: Calls,
     /// How much memory the process uses, and the most it ever did.
     pub footprint: Footprint,
-    /// Connections whose last command answers later.
-    pub blocked: AtomicUsize,
     /// What DEBUG turned off.
     pub paused: Paused,
     /// Keys that had expired when the counters were last reset.
@@ -66,7 +64,6 @@ impl World {
             started_ms: clock.now_ms(),
             calls: Calls::new(),
             footprint: Footprint::new(),
-            blocked: AtomicUsize::new(0),
             paused: Paused::default(),
             expired_before: AtomicU64::new(0),
             aside: OnceLock::new(),

@@ -277,7 +277,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Lets a command wait. What the client sends meanwhile stays unrun; that it goes is noticed.
     async fn wait(&mut self, wait: Wait) -> Result<(), End> {
-        let _counted = Blocked::new(&self.shared);
         let timeout = wait.timeout_ms.map_or(Duration::MAX, Duration::from_millis);
         let mut over = pin!(tokio::time::sleep(timeout));
         poll_fn(|cx| {
@@ -443,22 +442,6 @@ fn is_http(name: &[u8]) -> bool {
         4 => name.eq_ignore_ascii_case(b"post"),
         5 => name.eq_ignore_ascii_case(b"host:"),
         _ => false,
-    }
-}
-
-/// Counts a connection as blocked as long as it lives.
-struct Blocked(Arc<Shared>);
-
-impl Blocked {
-    fn new(shared: &Arc<Shared>) -> Self {
-        shared.world.blocked.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(shared))
-    }
-}
-
-impl Drop for Blocked {
-    fn drop(&mut self) {
-        self.0.world.blocked.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -91,6 +91,10 @@ pub(super) fn clients(cx: &Context<'_>, page: &mut Page) {
     };
     let most =
         |of: fn(&super::super::ClientInfo) -> usize| all.iter().map(|client| of(client)).max();
+    let blocked = all
+        .iter()
+        .filter(|client| client.blocked.load(Relaxed))
+        .count();
     page.field("connected_clients", all.len());
     page.field("cluster_connections", 0);
     page.field("maxclients", cx.world.config.maxclients());
@@ -103,11 +107,11 @@ pub(super) fn clients(cx: &Context<'_>, page: &mut Page) {
         "client_recent_max_output_buffer",
         most(|client| client.output.load(Relaxed)).unwrap_or(0),
     );
-    page.field("blocked_clients", cx.world.blocked.load(Relaxed));
+    page.field("blocked_clients", blocked);
     page.field("tracking_clients", 0);
     page.field("pubsub_clients", 0);
     page.field("watching_clients", watched(1).count());
-    page.field("clients_in_timeout_table", cx.world.blocked.load(Relaxed));
+    page.field("clients_in_timeout_table", blocked);
     page.field("total_watched_keys", watched(0).sum::<usize>());
     page.field("total_blocking_keys", 0);
     page.field("total_blocking_keys_on_nokey", 0);

@@ -105,3 +105,38 @@ pub(super) fn of_everything(keys: &Locked<'_>, databases: usize) -> Digest {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Access, Clock, Keyspace, Value};
+
+    /// What Redis 8.2.3 answers for these keys.
+    #[test]
+    fn digests_are_those_of_redis() {
+        let keyspace = Keyspace::new(16, Clock::System);
+        let mut keys = keyspace.lock_all(Access::Write);
+        let empty = of_everything(&keys, 16).to_string();
+        assert_eq!(empty, "0".repeat(40));
+        let later = keys.now() + 1_000_000;
+        keys.put_bytes(0, b"k", b"v", None);
+        keys.put_bytes(0, b"i", b"123", None);
+        keys.put_bytes(0, b"e", b"x", Some(later));
+        let mut bitmap = crate::bits::Bitmap::new();
+        bitmap.set(100_000, true);
+        keys.put(0, b"b", Value::from(bitmap), None);
+        keys.put_bytes(5, b"k", b"\x00\xff", None);
+        for (db, key, digest) in [
+            (0, "k", "d79ee9fe5d5ad902d7f6620efc3b07b75ddd742f"),
+            (0, "i", "89f7f51b707418f666d5b45e053bd5bbbf82ac2b"),
+            (0, "e", "0745672cb1bf060476eedeb8a28f5ffe1ff5a2be"),
+            (0, "b", "f5e2ac9cbedfc03ac6fc4816791e7b60941f1b57"),
+            (5, "k", "d65039c9cacd9d9ec4694829bfe23fe1ca4f3740"),
+        ] {
+            let entry = keys.get(db, key.as_bytes()).expect("it is there");
+            assert_eq!(of_value(entry).to_string(), digest, "{key}");
+        }
+        let all = of_everything(&keys, 16).to_string();
+        assert_eq!(all, "02de2f018d50bd23d5b1b321c25d41a928e21e8f");
+    }
+}

@@ -187,7 +187,11 @@ fn card(command: &Command) -> Reply {
         Reply::Set(categories.collect()),
         Reply::Set(command.tips.iter().map(|tip| Reply::bulk(*tip)).collect()),
         Reply::Set(command.keys.iter().map(spec).collect()),
-        Reply::Set(command.subcommands.iter().map(card).collect()),
+        // A set where it is empty and an array where it is not, as Redis has it.
+        match command.subcommands {
+            [] => Reply::Set(Vec::new()),
+            subcommands => Reply::Array(subcommands.iter().map(card).collect()),
+        },
     ])
 }
 
@@ -235,4 +239,137 @@ pub(super) fn map(pairs: impl IntoIterator<Item = (&'static str, Reply)>) -> Rep
         .into_iter()
         .map(|(name, value)| (Reply::bulk(name), value));
     Reply::Map(pairs.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::session::Session;
+
+    #[test]
+    fn info_tells_what_the_row_says() {
+        let mut db = Session::alone();
+        assert_eq!(
+            db.say("COMMAND INFO nosuch getbit config|nosuch"),
+            "*3\r\n$-1\r\n*10\r\n$6\r\ngetbit\r\n:3\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n\
+             *3\r\n+@read\r\n+@bitmap\r\n+@fast\r\n*0\r\n\
+             *1\r\n*6\r\n$5\r\nflags\r\n*2\r\n+RO\r\n+access\r\n\
+             $12\r\nbegin_search\r\n*4\r\n$4\r\ntype\r\n$5\r\nindex\r\n$4\r\nspec\r\n*2\r\n$5\r\nindex\r\n:1\r\n\
+             $9\r\nfind_keys\r\n*4\r\n$4\r\ntype\r\n$5\r\nrange\r\n$4\r\nspec\r\n*6\r\n$7\r\nlastkey\r\n:0\r\n\
+             $7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\r\n*0\r\n$-1\r\n"
+        );
+        let range = |db: &mut Session, name: &str| -> String {
+            let card = db.say(&format!("COMMAND INFO {name}"));
+            let numbers: Vec<&str> = card.lines().filter(|line| line.starts_with(':')).collect();
+            numbers[1..4].concat()
+        };
+        assert_eq!(range(&mut db, "bitop"), ":2:-1:1");
+        assert_eq!(range(&mut db, "MSET"), ":1:-1:2");
+        assert_eq!(range(&mut db, "copy"), ":1:2:1");
+        assert_eq!(range(&mut db, "memory|usage"), ":2:2:1");
+    }
+
+    #[test]
+    fn keys_are_found_among_arguments() {
+        let mut db = Session::alone();
+        assert_eq!(
+            db.say("COMMAND GETKEYS BITOP and d a b"),
+            "*3\r\n$1\r\nd\r\n$1\r\na\r\n$1\r\nb\r\n"
+        );
+        assert_eq!(
+            db.say("COMMAND GETKEYS mset a 1 c"),
+            "*2\r\n$1\r\na\r\n$1\r\nc\r\n"
+        );
+        assert_eq!(
+            db.say("COMMAND GETKEYS memory usage k"),
+            "*1\r\n$1\r\nk\r\n"
+        );
+        for (call, why) in [
+            ("nosuch x", "Invalid command specified"),
+            ("config nosuch", "Invalid command specified"),
+            ("config", "The command has no key arguments"),
+            ("ping x", "The command has no key arguments"),
+            (
+                "get a b",
+                "Invalid number of arguments specified for command",
+            ),
+        ] {
+            assert_eq!(
+                db.say(&format!("COMMAND GETKEYS {call}")),
+                format!("-ERR {why}\r\n")
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_done_to_a_key_may_depend_on_options() {
+        let mut db = Session::alone();
+        let mut flags = |call: &str| -> String {
+            let reply = db.say(&format!("COMMAND GETKEYSANDFLAGS {call}"));
+            reply.lines().filter(|line| line.starts_with('+')).collect()
+        };
+        assert_eq!(flags("set k v"), "+OW+update");
+        assert_eq!(flags("set k get"), "+OW+update");
+        assert_eq!(flags("set k v get"), "+RW+access+update");
+        assert_eq!(flags("bitfield k get u8 0 overflow sat"), "+RO+access");
+        assert_eq!(flags("bitfield k get u8"), "+RW+access+update");
+        assert_eq!(flags("bitfield k get u8 0 set u8 0 1"), "+RW+access+update");
+    }
+
+    #[test]
+    fn names_are_listed_by_filter() {
+        let mut db = Session::alone();
+        let mut names = |filter: &str| -> Vec<String> {
+            let reply = db.say(&format!("COMMAND LIST{filter}"));
+            reply
+                .lines()
+                .skip(2)
+                .step_by(2)
+                .map(str::to_string)
+                .collect()
+        };
+        assert_eq!(
+            names(" FILTERBY ACLCAT Bitmap"),
+            [
+                "bitcount",
+                "bitop",
+                "bitpos",
+                "getbit",
+                "setbit",
+                "bitfield",
+                "bitfield_ro"
+            ]
+        );
+        assert_eq!(
+            names(" FILTERBY PATTERN CONFIG|re*"),
+            ["config|resetstat", "config|rewrite"]
+        );
+        assert_eq!(names(" FILTERBY MODULE x").len(), 0);
+        assert_eq!(names(" FILTERBY ACLCAT nosuch").len(), 0);
+        assert!(names("").contains(&"command|getkeysandflags".to_string()));
+        for wrong in [
+            "x",
+            "FILTERBY",
+            "FILTERBY PATTERN",
+            "FILTERBY PATTERN a b",
+            "FILTERBY x y",
+        ] {
+            assert_eq!(
+                db.say(&format!("COMMAND LIST {wrong}")),
+                "-ERR syntax error\r\n"
+            );
+        }
+    }
+
+    #[test]
+    fn help_names_every_subcommand() {
+        let help = Session::alone().say("config HELP");
+        for line in [
+            "+CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+            "+GET <parameter> [<parameter> ...]",
+            "+SET <parameter> <value> [<parameter> <value> ...]",
+            "+RESETSTAT",
+        ] {
+            assert!(help.lines().any(|told| told == line), "{help}");
+        }
+    }
 }

@@ -48,3 +48,41 @@ pub(super) fn rewrite(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::session::Session;
+
+    #[test]
+    fn settings_are_read_by_pattern_and_changed_together() {
+        let mut db = Session::alone();
+        assert_eq!(db.say("CONFIG SET hz 20 maxmemory 1mb"), "+OK\r\n");
+        assert_eq!(db.say("CONFIG GET HZ"), "*2\r\n$2\r\nHZ\r\n$2\r\n20\r\n");
+        assert_eq!(
+            db.say("CONFIG GET maxmemor?"),
+            "*2\r\n$9\r\nmaxmemory\r\n$7\r\n1048576\r\n"
+        );
+        assert_eq!(db.say("CONFIG GET nosuch"), "*0\r\n");
+        assert!(
+            db.say("CONFIG SET hz 30 nosuch 1")
+                .starts_with("-ERR Unknown option")
+        );
+        assert_eq!(db.say("CONFIG GET hz"), "*2\r\n$2\r\nhz\r\n$2\r\n20\r\n");
+        assert_eq!(
+            db.say("CONFIG SET hz 30 maxmemory"),
+            "-ERR syntax error\r\n"
+        );
+        assert_eq!(
+            db.say("CONFIG SET databases 3"),
+            "-ERR CONFIG SET failed (possibly related to argument 'databases') - can't set immutable config\r\n"
+        );
+    }
+
+    #[test]
+    fn there_is_nothing_to_rewrite_without_a_file() {
+        assert_eq!(
+            Session::alone().say("CONFIG REWRITE"),
+            "-ERR The server is running without a config file\r\n"
+        );
+    }
+}

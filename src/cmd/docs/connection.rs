@@ -19,7 +19,7 @@ pub(super) const DOCS: &[Doc] = &[
         ""),
     doc("client|kill", "2.4.0", "O(N) of the number of connections", "Closes connections.",
         r#"filter<old-format"ip:port"!2.8.12|new-format<[ID=client-id:integer@2.8.12]|[TYPE=client-type<NORMAL|MASTER@3.2.0|SLAVE|REPLICA@5.0.0|PUBSUB>@2.8.12]|[USER=username]|[ADDR=addr"ip:port"]|[LADDR=laddr"ip:port"@6.2.0]|[SKIPME=skipme<YES|NO>]|[MAXAGE=maxage:integer@7.4.0]>...>"#)
-        .history(&[("2.8.12", "Filters, `ID` among them."), ("3.2.0", "`TYPE master`."), ("5.0.0", "`TYPE replica`, of which `slave` is the older name."), ("6.2.0", "`LADDR`."), ("7.4.0", "`MAXAGE`.")]),
+        .history(&[("2.8.12", "Filters."), ("2.8.12", "`ID`."), ("3.2.0", "`TYPE master`."), ("5.0.0", "`TYPE replica`, of which `slave` is the older name."), ("6.2.0", "`LADDR`."), ("7.4.0", "`MAXAGE`.")]),
     doc("client|list", "2.4.0", "O(N) of the number of connections", "Describes all connections, or some.",
         "[TYPE=client-type<NORMAL|MASTER|REPLICA|PUBSUB>@5.0.0] [ID=client-id:integer@6.2.0...]")
         .history(&[("2.8.12", "The field `id`."), ("5.0.0", "`TYPE`."), ("6.0.0", "The field `user`."), ("6.2.0", "The fields `argv-mem`, `tot-mem`, `laddr` and `redir`; `ID`."), ("7.0.0", "The fields `resp`, `multi-mem`, `rbs` and `rbp`."), ("7.0.3", "The field `ssub`."), ("7.2.0", "The fields `lib-name` and `lib-ver`."), ("7.4.0", "The field `watch`."), ("8.0.0", "The field `io-thread`.")]),

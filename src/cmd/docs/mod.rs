@@ -10,6 +10,8 @@ mod server;
 mod string;
 mod synopsis;
 mod transactions;
+#[cfg(test)]
+mod walk_tests;
 
 use super::Command;
 use super::introspect::map;

@@ -30,6 +30,7 @@ const RULES: &[Rule] = &[
     Rule { command: "PTTL",            alike: milliseconds, reason: "time passes between the two servers' replies" },
     Rule { command: "PEXPIRETIME",     alike: milliseconds, reason: "relative expiries start from each server's own now" },
     Rule { command: "OBJECT IDLETIME", alike: seconds,     reason: "the second may turn between the two servers' replies" },
+    Rule { command: "OBJECT ENCODING", alike: not_packed,  reason: "Redis 8.2 packs key, expiry and short value into 64 bytes, and calls raw what does not fit" },
     Rule { command: "TIME",            alike: shape,       reason: "it is the clock" },
     Rule { command: "KEYS",            alike: same_set,    reason: "the order is each server's hash order" },
     Rule { command: "SCAN",            alike: scan,        reason: "cursor and order are each server's hash order" },
@@ -49,6 +50,22 @@ const RULES: &[Rule] = &[
     Rule { command: "MEMORY HELP",    alike: help,        reason: "the help is told in each server's own words" },
     Rule { command: "OBJECT HELP",    alike: help,        reason: "the help is told in each server's own words" },
 ];
+
+/// Parts of COMMAND DOCS that are prose, which bitmapd says in its own words; so are the sentences of the history.
+pub const PROSE: &[&str] = &["summary", "complexity"];
+
+/// Settings that are each server's own, with the reason.
+pub const OWN_SETTINGS: &[(&str, &str)] = &[
+    ("port", "each server listens on its own"),
+    ("dir", "each server has a directory of its own"),
+    ("loadmodule", "there are no modules"),
+];
+
+/// Sections of INFO that bitmapd does not have, with the reason.
+pub const MISSING_INFO: &[(&str, &str)] = &[(
+    "# Keysizes",
+    "histograms of how long lists and the like are; dashboards do not read them",
+)];
 
 /// Whether the two replies to `words` may stand. `queued` are the commands of the transaction that an EXEC ended.
 pub fn alike(words: &[Vec<u8>], queued: &[Vec<Vec<u8>>], redis: &[u8], ours: &[u8]) -> bool {
@@ -110,6 +127,11 @@ fn shape(redis: &Node, ours: &Node) -> bool {
             .iter()
             .zip(&ours.items)
             .all(|(redis, ours)| shape(redis, ours))
+}
+
+/// Where Redis says raw because the key is too long beside the value, bitmapd says embstr, as Redis did up to 8.0.
+fn not_packed(redis: &Node, ours: &Node) -> bool {
+    redis.bytes() == b"raw" && ours.bytes() == b"embstr"
 }
 
 /// Lines of text under the same heading.

@@ -1,0 +1,114 @@
+//! A connection that sends much and reads fast.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+pub struct Load {
+    stream: TcpStream,
+    replies: BufReader<TcpStream>,
+}
+
+impl Load {
+    pub fn open(port: u16) -> io::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(120)))?;
+        let replies = BufReader::with_capacity(256 * 1024, stream.try_clone()?);
+        Ok(Self { stream, replies })
+    }
+
+    /// Sends one request and returns its reply: a line without its kind and end, or a bulk string's bytes.
+    pub fn ask(&mut self, words: &[&[u8]]) -> Vec<u8> {
+        let mut request = Vec::new();
+        append(&mut request, words);
+        self.send(&request);
+        self.reply()
+    }
+
+    /// Sends `requests` of `count` requests in all, then reads as many replies, each an integer or a line. Returns
+    /// the sum of the integers. What is sent must fit what sockets hold: some hundred kilobytes.
+    pub fn pipeline(&mut self, requests: &[u8], count: usize) -> u64 {
+        self.send(requests);
+        let mut sum = 0u64;
+        let mut line = Vec::new();
+        for _ in 0..count {
+            line.clear();
+            self.replies
+                .read_until(b'\n', &mut line)
+                .expect("a reply in time");
+            assert_ne!(line[0], b'-', "{}", line.escape_ascii());
+            if line[0] == b':' {
+                let digits = std::str::from_utf8(&line[1..line.len() - 2]).expect("digits");
+                sum = sum.wrapping_add(digits.parse::<i64>().expect("an integer") as u64);
+            }
+        }
+        sum
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.stream
+            .write_all(bytes)
+            .expect("the server takes the request");
+    }
+
+    fn reply(&mut self) -> Vec<u8> {
+        let mut line = Vec::new();
+        self.replies
+            .read_until(b'\n', &mut line)
+            .expect("a reply in time");
+        assert_ne!(line[0], b'-', "{}", line.escape_ascii());
+        let text = line[1..line.len() - 2].to_vec();
+        if line[0] != b'$' {
+            return text;
+        }
+        let len = std::str::from_utf8(&text)
+            .ok()
+            .and_then(|len| len.parse::<usize>().ok());
+        let mut bytes = vec![0; len.expect("a length") + 2];
+        self.replies
+            .read_exact(&mut bytes)
+            .expect("the rest of the reply");
+        bytes.truncate(bytes.len() - 2);
+        bytes
+    }
+}
+
+/// Appends one request.
+pub fn append(requests: &mut Vec<u8>, words: &[&[u8]]) {
+    write!(requests, "*{}\r\n", words.len()).expect("a vector takes all");
+    for word in words {
+        write!(requests, "${}\r\n", word.len()).expect("a vector takes all");
+        requests.extend_from_slice(word);
+        requests.extend_from_slice(b"\r\n");
+    }
+}
+
+/// A stream of numbers that look random and are the same at every run.
+pub struct Noise(u64);
+
+impl Noise {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number below `limit` (splitmix64).
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((u128::from(z ^ (z >> 31)) * u128::from(limit)) >> 64) as u64
+    }
+}
+
+/// A flat bitmap of `bits` bits, `ones` of them one (fewer where two fall on the same place).
+pub fn scattered(bits: u64, ones: u64, seed: u64) -> Vec<u8> {
+    let mut noise = Noise::new(seed);
+    let mut bytes = vec![0; bits.div_ceil(8) as usize];
+    for _ in 0..ones {
+        let bit = noise.below(bits);
+        bytes[(bit / 8) as usize] |= 0x80 >> (bit % 8);
+    }
+    bytes
+}

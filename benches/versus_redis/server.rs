@@ -1,0 +1,125 @@
+//! One server, started for one row and killed after it.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::load::Load;
+
+/// The core that the server has to itself.
+const CORE: &str = "1";
+
+/// Where the load runs.
+const LOAD_CORE: &str = "0";
+
+pub struct Server {
+    process: Child,
+    directory: PathBuf,
+    port: u16,
+}
+
+impl Server {
+    pub fn start(binary: &Path) -> Self {
+        pin_self();
+        let directory = env::temp_dir().join(format!("versus-redis-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory for the server");
+        let port = std::net::TcpListener::bind(("127.0.0.1", 0))
+            .and_then(|socket| socket.local_addr())
+            .expect("a port")
+            .port();
+        let process = Command::new("taskset")
+            .args(["-c", CORE])
+            .arg(binary)
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--enable-debug-command", "yes", "--dir"])
+            .arg(&directory)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("taskset {}: {error}", binary.display()));
+        let server = Self {
+            process,
+            directory,
+            port,
+        };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Load::open(port).is_err() {
+            assert!(
+                Instant::now() < deadline,
+                "{} does not answer",
+                binary.display()
+            );
+            sleep(Duration::from_millis(20));
+        }
+        server
+    }
+
+    pub fn connect(&self) -> Load {
+        Load::open(self.port).expect("a server that listens")
+    }
+
+    /// CPU time that all its threads have had, in nanoseconds.
+    pub fn cpu_ns(&self) -> u64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id()))
+            .expect("the server is running");
+        tasks
+            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
+            .filter_map(|stat| stat.split(' ').next()?.parse::<u64>().ok())
+            .sum()
+    }
+
+    /// Resident memory, in bytes.
+    pub fn resident(&self) -> u64 {
+        const PAGE: u64 = 4096;
+        let statm = fs::read_to_string(format!("/proc/{}/statm", self.process.id()))
+            .expect("the server is running");
+        let pages = statm
+            .split(' ')
+            .nth(1)
+            .and_then(|pages| pages.parse::<u64>().ok());
+        pages.expect("a number of pages") * PAGE
+    }
+
+    /// What the server says it uses, in bytes.
+    pub fn used_memory(&self) -> u64 {
+        let info = self.connect().ask(&[b"INFO", b"memory"]);
+        let info = String::from_utf8_lossy(&info);
+        let used = info
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory:"));
+        used.and_then(|used| used.parse().ok())
+            .expect("INFO memory has used_memory")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A child that has already ended cannot be killed, and its directory may be gone; neither matters here.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Keeps the load off the server's core.
+fn pin_self() {
+    let pinned = Command::new("taskset")
+        .args(["-a", "-c", "-p", LOAD_CORE, &std::process::id().to_string()])
+        .stdout(Stdio::null())
+        .status();
+    assert!(
+        pinned.is_ok_and(|status| status.success()),
+        "taskset is needed to pin the load"
+    );
+}
+
+/// The real Redis: the one the environment names, or the one that tests/run has fetched.
+pub fn reference() -> Option<PathBuf> {
+    if let Some(binary) = env::var_os("REDIS_REFERENCE") {
+        return Some(binary.into());
+    }
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/.tools/reference/redis-server");
+    fetched.is_file().then_some(fetched)
+}

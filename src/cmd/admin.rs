@@ -31,19 +31,23 @@ fn flush(cx: &mut Context<'_>, mut args: Args<'_>, databases: std::ops::Range<us
         !now && cx.world.config.lazyfree_lazy_user_flush()
     };
     args.finish()?;
-    let mut garbage = Vec::new();
+    let (mut garbage, mut keys) = (Vec::new(), 0);
     for db in databases {
         let count = cx.keys().key_count(db) as u64;
         if count > 0 {
             garbage.push(cx.keys_mut().flush(db));
-            cx.world.changes.fetch_add(count, Ordering::Relaxed);
+            keys += count;
         }
     }
+    cx.world.changes.fetch_add(keys, Ordering::Relaxed);
+    if garbage.is_empty() {
+        return Ok(Reply::Ok);
+    }
     cx.after(move |world| {
-        let mut garbage = Some(garbage);
         if aside {
-            std::thread::spawn(move || drop(garbage));
+            world.lazyfree.free(garbage, keys);
         } else {
+            let mut garbage = Some(garbage);
             world.aside(&mut || drop(garbage.take()));
         }
     });
@@ -146,6 +150,8 @@ pub(super) fn wait(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::super::session::Session;
 
     #[test]
@@ -158,6 +164,11 @@ mod tests {
         assert_eq!(db.say("DBSIZE"), ":2\r\n");
         assert_eq!(db.say("FLUSHDB ASYNC"), "+OK\r\n");
         assert_eq!(db.say("DBSIZE"), ":0\r\n");
+        let lazyfree = &db.world().lazyfree;
+        while lazyfree.pending.load(Ordering::Relaxed) > 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(lazyfree.freed.load(Ordering::Relaxed), 2);
         db.say("SELECT 0");
         assert_eq!(db.say("DBSIZE"), ":1\r\n");
         assert_eq!(db.say("FLUSHALL sync"), "+OK\r\n");

@@ -26,11 +26,44 @@ pub struct World {
     pub calls: Calls,
     /// How much memory the process uses, and the most it ever did.
     pub footprint: Footprint,
+    /// Keys that are freed in the background.
+    pub lazyfree: Arc<LazyFree>,
     /// What DEBUG turned off.
     pub paused: Paused,
     /// Keys that had expired when the counters were last reset.
     expired_before: AtomicU64,
     aside: OnceLock<Aside>,
+}
+
+/// Keys whose memory is given back on a thread of its own.
+#[derive(Default)]
+pub struct LazyFree {
+    /// Keys not yet freed.
+    pub pending: AtomicU64,
+    /// Keys freed since the start or the last reset.
+    pub freed: AtomicU64,
+}
+
+impl LazyFree {
+    /// Drops what `keys` keys held, on a thread of its own; on this one where the system has no more threads.
+    pub(super) fn free<T: Send + 'static>(self: &Arc<Self>, garbage: T, keys: u64) {
+        self.pending.fetch_add(keys, Ordering::Relaxed);
+        let counts = Arc::clone(self);
+        let thread = std::thread::Builder::new().name("lazyfree".into());
+        let freeing = thread.spawn(move || {
+            drop(garbage);
+            counts.done(keys);
+        });
+        if let Err(error) = freeing {
+            tracing::warn!("No thread to free memory on: {error}");
+            self.done(keys);
+        }
+    }
+
+    fn done(&self, keys: u64) {
+        self.freed.fetch_add(keys, Ordering::Relaxed);
+        self.pending.fetch_sub(keys, Ordering::Relaxed);
+    }
 }
 
 /// Background work that DEBUG can hold still.
@@ -64,6 +97,7 @@ impl World {
             started_ms: clock.now_ms(),
             calls: Calls::new(),
             footprint: Footprint::new(),
+            lazyfree: Arc::default(),
             paused: Paused::default(),
             expired_before: AtomicU64::new(0),
             aside: OnceLock::new(),
@@ -80,6 +114,7 @@ impl World {
     pub fn reset_stats(&self) {
         self.stats.reset();
         self.calls.reset();
+        self.lazyfree.freed.store(0, Ordering::Relaxed);
         let expired = self.keyspace.expired_keys();
         self.expired_before.store(expired, Ordering::Relaxed);
     }

@@ -143,6 +143,7 @@ pub(super) fn memory(cx: &Context<'_>, page: &mut Page) {
     );
     page.field("used_memory_lua", 0);
     page.field("used_memory_lua_human", human(0));
+    page.field("number_of_cached_scripts", 0);
     page.field("used_memory_scripts", 0);
     page.field("used_memory_scripts_human", human(0));
     page.bytes("maxmemory", config.maxmemory());
@@ -191,8 +192,9 @@ pub(super) fn memory(cx: &Context<'_>, page: &mut Page) {
     page.field("mem_aof_buffer", 0);
     page.field("mem_allocator", "jemalloc-5.3.0");
     page.field("active_defrag_running", 0);
-    page.field("lazyfree_pending_objects", 0);
-    page.field("lazyfreed_objects", 0);
+    let lazyfree = &cx.world.lazyfree;
+    page.field("lazyfree_pending_objects", lazyfree.pending.load(Relaxed));
+    page.field("lazyfreed_objects", lazyfree.freed.load(Relaxed));
 }
 
 fn percent(part: u64, whole: u64) -> String {
@@ -277,6 +279,10 @@ pub(super) fn stats(cx: &Context<'_>, page: &mut Page) {
     page.field("total_forks", 0);
     page.field("migrate_cached_sockets", 0);
     page.field("slave_expires_tracked_keys", 0);
+    page.field("active_defrag_hits", 0);
+    page.field("active_defrag_misses", 0);
+    page.field("active_defrag_key_hits", 0);
+    page.field("active_defrag_key_misses", 0);
     page.field("tracking_total_keys", 0);
     page.field("tracking_total_items", 0);
     page.field("tracking_total_prefixes", 0);

@@ -17,6 +17,7 @@ use bitmapd::server::{Listen, Server, Signals};
 use bitmapd::stats::Stats;
 use bitmapd::store::Clock;
 use clap::{ArgAction, Parser};
+use tikv_jemalloc_ctl::background_thread;
 
 /// Size classes close to what is asked for, and an honest count of what is in use.
 #[global_allocator]
@@ -99,6 +100,11 @@ fn serve(config: Config, warnings: &[String]) -> Result<()> {
     announce(&config, kernels.name(), warnings);
 
     files::make_room(&config)?;
+    // What was freed goes back to the system also while nobody asks for anything. After `detach`: threads do not follow.
+    if let Err(error) = background_thread::write(true) {
+        tracing::warn!("The allocator keeps freed memory until it is next used: {error}");
+    }
+
     let config = Arc::new(config);
     let listen = Listen::from_config(&config);
     let world = World::new(Arc::clone(&config), Arc::new(Stats::new()), Clock::System);

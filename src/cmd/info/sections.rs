@@ -364,9 +364,6 @@ pub(super) fn cluster(_: &Context<'_>, page: &mut Page) {
     page.field("cluster_enabled", 0);
 }
 
-/// How many keys the average time to live is estimated from.
-const SAMPLE: usize = 64;
-
 pub(super) fn keyspace(cx: &Context<'_>, page: &mut Page) {
     for db in 0..cx.world.keyspace.databases() {
         let keys = cx.keys().key_count(db);
@@ -374,17 +371,7 @@ pub(super) fn keyspace(cx: &Context<'_>, page: &mut Page) {
             continue;
         }
         let expires = cx.keys().expiry_count(db);
-        let (mut lives, mut found) = (0, 0);
-        if expires > 0 {
-            // Keys lie in hash order, so the first ones are as good as random ones.
-            cx.keys().scan(db, 0, SAMPLE, |_, entry| {
-                if let Some(at) = entry.expires_at() {
-                    lives += at - cx.now();
-                    found += 1;
-                }
-            });
-        }
-        let average = if found == 0 { 0 } else { lives / found };
+        let average = cx.keys().average_ttl(db);
         let line = format!("keys={keys},expires={expires},avg_ttl={average},subexpiry=0");
         page.field(&format!("db{db}"), line);
     }

@@ -12,12 +12,30 @@ fn set_stores_the_value_as_redis_would_encode_it() {
         ("12".to_owned(), "int"),
         ("-9223372036854775808".to_owned(), "int"),
         ("9223372036854775808".to_owned(), "embstr"),
-        ("x".repeat(44), "embstr"),
-        ("x".repeat(45), "raw"),
+        ("x".repeat(40), "embstr"),
+        ("x".repeat(41), "raw"),
     ] {
         assert_eq!(db.say(&format!("SET k {value}")), "+OK\r\n");
         assert_eq!(encoding(&db, "k"), want, "{value}");
     }
+}
+
+/// Redis 8.2 keeps key, value and expiry together while they fit 64 bytes.
+#[test]
+fn a_longer_key_or_a_time_leaves_less_room_beside_it() {
+    let mut db = Session::alone();
+    let value = "x".repeat(33);
+    db.say(&format!("MSET k {value} longkey89 {value}"));
+    assert_eq!(encoding(&db, "k"), "embstr");
+    assert_eq!(encoding(&db, "longkey89"), "raw");
+    db.say("GETEX k EX 100");
+    assert_eq!(encoding(&db, "k"), "raw");
+    db.say("GETEX k PERSIST");
+    assert_eq!(encoding(&db, "k"), "raw");
+    db.say(&format!("SET k {} EX 100", "x".repeat(32)));
+    assert_eq!(encoding(&db, "k"), "embstr");
+    db.say("SETEX k 100 5");
+    assert_eq!(encoding(&db, "k"), "int");
 }
 
 #[test]

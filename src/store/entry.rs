@@ -85,7 +85,7 @@ impl Entry {
                 new.flat_mut()
                     .expect("the shape has one")
                     .copy_from_slice(bytes);
-                new.set_encoding(encoding);
+                new.set_encoding(encoding.under(key.len(), bytes.len(), expires_at.is_some()));
             }
             Content::Bitmap(bitmap) => {
                 *new.bitmap_mut().expect("the shape has one") = bitmap;
@@ -187,6 +187,8 @@ impl Entry {
                     .flat_mut()
                     .expect("not a bitmap")
                     .copy_from_slice(new);
+                let expires = self.expires_at().is_some();
+                let encoding = encoding.under(self.key().len(), new.len(), expires);
                 self.0.set_encoding(encoding);
             }
             content => *self = Entry::new(self.key(), self.expires_at(), self.accessed(), content),

@@ -14,7 +14,7 @@ const EMBSTR_MAX: usize = 44;
 pub enum Encoding {
     /// A decimal integer that fits 64 bits.
     Int,
-    /// A string of at most 44 bytes, never modified since it was set.
+    /// A short string, never modified since it was set.
     Embstr,
     /// Anything else.
     Raw,
@@ -29,6 +29,19 @@ impl Encoding {
             Encoding::Embstr
         } else {
             Encoding::Raw
+        }
+    }
+
+    /// What becomes of it under a key of `key_len` bytes. Redis holds a short string, its key and its expiry in one cache
+    /// line, each with a few bytes around it; what does not fit there is raw from then on, and stays so.
+    pub(super) fn under(self, key_len: usize, value_len: usize, expires: bool) -> Self {
+        const LINE: usize = 64;
+        const HEADER: usize = 16;
+        let expiry = if expires { 8 } else { 0 };
+        let size = HEADER + expiry + (key_len + 3) + (value_len + 4);
+        match self {
+            Encoding::Embstr if size > LINE => Encoding::Raw,
+            other => other,
         }
     }
 
@@ -109,5 +122,20 @@ mod tests {
         assert_eq!(Value::set(&[b'x'; 44]).encoding(), Encoding::Embstr);
         assert_eq!(Value::set(&[b'x'; 45]).encoding(), Encoding::Raw);
         assert_eq!(Value::raw(b"12").encoding(), Encoding::Raw);
+    }
+
+    /// What Redis 8.2.3 answered for the longest values that were still `embstr`, and one byte more.
+    #[test]
+    fn a_short_string_is_raw_where_it_does_not_fit_a_line_with_its_key() {
+        for (key_len, longest, longest_expiring) in
+            [(0, 41, 33), (1, 40, 32), (10, 31, 23), (33, 8, 0)]
+        {
+            for (expires, longest) in [(false, longest), (true, longest_expiring)] {
+                let under = |len| Encoding::Embstr.under(key_len, len, expires);
+                assert_eq!(under(longest), Encoding::Embstr, "{key_len} {expires}");
+                assert_eq!(under(longest + 1), Encoding::Raw, "{key_len} {expires}");
+            }
+        }
+        assert_eq!(Encoding::Int.under(1000, 20, true), Encoding::Int);
     }
 }

@@ -143,6 +143,38 @@ fn a_client_that_never_reads_does_not_hold_up_the_others() {
     assert!(start.elapsed() < PATIENCE / 4, "{:?}", start.elapsed());
 }
 
+/// A reader that takes a little and then nothing holds a window of the value, not the value, and nobody up.
+#[test]
+fn a_long_value_is_sent_piece_by_piece() {
+    const LEN: usize = 64 << 20;
+    let server = TestServer::start();
+    let mut reader = server.connect();
+    let mut other = server.connect();
+    let last = LEN * 8 - 1;
+    other.ask(&format!("SETBIT k {last} 1"), ":0\r\n");
+    other.ask("SETBIT k 0 1", ":0\r\n");
+
+    reader.send("MULTI\r\nGET k\r\nSTRLEN k\r\nEXEC\r\nPING\r\n");
+    reader.expect(b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n$67108864\r\n\x80");
+    other.ask("SETBIT k 0 0", ":1\r\n");
+    other.ask(&format!("SETBIT k {last} 0"), ":1\r\n");
+    let info = &server.world.clients.list()[0];
+    for _ in 0..20 {
+        other.ask("PING", "+PONG\r\n");
+        let held = info.output.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(held < 1 << 20, "{held} bytes are held");
+        thread::sleep(Duration::from_millis(1));
+    }
+    // What arrives is the value as it was.
+    let mut left = LEN - 2;
+    while left > 0 {
+        let bytes = reader.read(left.min(1 << 20));
+        assert!(bytes.iter().all(|&byte| byte == 0));
+        left -= bytes.len();
+    }
+    reader.expect("\x01\r\n:67108864\r\n+PONG\r\n");
+}
+
 #[test]
 fn a_client_over_its_output_limit_is_dropped() {
     let server = TestServer::with(&[("client-output-buffer-limit", "normal 1mb 0 0")]);

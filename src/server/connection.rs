@@ -43,6 +43,9 @@ use crate::{
 /// How many requests run before other connections of this worker get their turn.
 const TURN: usize = 128;
 
+/// How long they may run before that; looked at when the requests looked up together have run.
+const TURN_TIME: Duration = Duration::from_micros(500);
+
 /// How many requests are looked up together: about as many cache misses as a core can have under way.
 const TOGETHER: usize = 16;
 
@@ -216,8 +219,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             max_bulk: world.config.proto_max_bulk_len(),
             ..Limits::default()
         };
-        for _ in 0..TURN {
+        let start = Instant::now();
+        for ran in 0..TURN {
             if self.parser.ahead(&self.input).len() == 0 {
+                if ran > 0 && start.elapsed() > TURN_TIME {
+                    return Step::Yield;
+                }
                 // Whether a stranger may send what comes next depends on what this request does.
                 limits.authenticated = self.client.authenticated;
                 let most = if limits.authenticated { TOGETHER } else { 1 };

@@ -66,6 +66,27 @@ mod tests {
     }
 
     #[test]
+    fn a_short_string_stays_apart_from_a_key_that_became_too_long_or_began_to_expire() {
+        let mut db = Session::alone();
+        let value = "x".repeat(36);
+        let set = format!("SET k {value}");
+        for (line, key, encoding) in [
+            (set.as_str(), "k", "embstr"),
+            ("EXPIRE k 100", "k", "raw"),
+            ("PERSIST k", "k", "raw"),
+            (&set, "k", "embstr"),
+            ("COPY k longer-than-that", "longer-than-that", "raw"),
+            ("COPY k k DB 1", "k", "embstr"),
+            ("RENAME k longer-than-that", "longer-than-that", "raw"),
+            ("RENAME longer-than-that k", "k", "raw"),
+        ] {
+            db.say(line);
+            let said = db.say(&format!("OBJECT ENCODING {key}"));
+            assert!(said.ends_with(&format!("{encoding}\r\n")), "{line}: {said}");
+        }
+    }
+
+    #[test]
     fn subcommands_are_named_in_any_case_and_checked_one_by_one() {
         let mut db = Session::alone();
         assert_eq!(db.say("object encoding nope"), "$-1\r\n");

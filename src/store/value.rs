@@ -37,8 +37,12 @@ impl Encoding {
     pub(super) fn under(self, key_len: usize, value_len: usize, expires: bool) -> Self {
         const LINE: usize = 64;
         const HEADER: usize = 16;
-        let expiry = if expires { 8 } else { 0 };
-        let size = HEADER + expiry + (key_len + 3) + (value_len + 4);
+        let bare = HEADER + (key_len + 3) + (value_len + 4);
+        // A key of 32 bytes or more has two bytes around it that are not reckoned. If they are what does not fit, the
+        // allocator gives the next size, which has room for the expiry too.
+        let spare = key_len >= 32 && bare > LINE - 2;
+        let expiry = if expires && !spare { 8 } else { 0 };
+        let size = bare + expiry;
         match self {
             Encoding::Embstr if size > LINE => Encoding::Raw,
             other => other,
@@ -114,6 +118,38 @@ impl From<Bitmap> for Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As Redis 8.2.3 answers for keys of these lengths, without and with an expiry.
+    #[test]
+    fn short_strings_share_their_room_with_key_and_expiry() {
+        let fits = |key_len, expires| -> Vec<usize> {
+            let stays =
+                |len: &usize| Encoding::Embstr.under(key_len, *len, expires) == Encoding::Embstr;
+            (0..60).filter(stays).collect()
+        };
+        for (key_len, without, with) in [(0, 41, 33), (1, 40, 32), (20, 21, 13), (31, 10, 2)] {
+            assert!(
+                fits(key_len, false).into_iter().eq(0..=without),
+                "{key_len}"
+            );
+            assert!(fits(key_len, true).into_iter().eq(0..=with), "{key_len}");
+        }
+        for (key_len, without, with) in [
+            (32, 9, &[0, 1, 8, 9][..]),
+            (33, 8, &[0, 7, 8]),
+            (36, 5, &[4, 5]),
+            (40, 1, &[0, 1]),
+            (41, 0, &[0]),
+        ] {
+            assert!(
+                fits(key_len, false).into_iter().eq(0..=without),
+                "{key_len}"
+            );
+            assert_eq!(fits(key_len, true), with, "{key_len}");
+        }
+        assert!(fits(42, false).is_empty() && fits(42, true).is_empty());
+        assert_eq!(Encoding::Int.under(1000, 20, true), Encoding::Int);
+    }
 
     #[test]
     fn encodings_are_those_redis_would_answer() {

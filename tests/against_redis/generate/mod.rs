@@ -64,7 +64,18 @@ pub fn round(seed: u64, length: usize) -> Vec<Step> {
         random: Random::new(seed),
     };
     let mut connection = 0;
-    let steps = (0..length).map(|_| {
+    // Each connection speaks one protocol from the start; HELLO and RESET change it now and then.
+    let greetings: Vec<Step> = (0..CONNECTIONS)
+        .map(|connection| {
+            let words = words!["HELLO", generator.any("2 3")];
+            Step {
+                connection,
+                inline: false,
+                words,
+            }
+        })
+        .collect();
+    let steps = (CONNECTIONS..length).map(|_| {
         if generator.random.once_in(12) {
             connection = generator.random.below(CONNECTIONS as u64) as usize;
         }
@@ -79,7 +90,7 @@ pub fn round(seed: u64, length: usize) -> Vec<Step> {
             words,
         }
     });
-    steps.collect()
+    greetings.into_iter().chain(steps).collect()
 }
 
 impl Generator {

@@ -25,12 +25,12 @@ enum Wanted {
 pub(super) fn lcs(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let request = args.request();
     let keys = [args.take()?, args.take()?];
-    let wanted = take_wanted(args)?;
-
+    // Before the options, as in Redis: a lookup counts even where they are refused.
     let values = keys.map(|key| {
         cx.read(key)
             .map_or_else(|| Value::raw(b""), |entry| entry.value())
     });
+    let wanted = take_wanted(args)?;
     let [a, b] = [values[0].view().len(), values[1].view().len()];
     check_size(cx, a, b)?;
 

@@ -55,6 +55,10 @@ const STRANGER_OUTPUT: usize = 16 * 1024;
 /// How many bytes are read ahead while a command waits (WAIT, DEBUG SLEEP): enough to notice that the client has gone.
 const READ_AHEAD: usize = 64 * 1024;
 
+/// How many bytes the parser of a connection with nothing to do may keep, so that a client that sends one small request
+/// after another does not make it allocate for each.
+const PARSER_KEPT: usize = 256;
+
 /// How long the last replies may take when the server ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -145,7 +149,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Serves the client until it goes or has to. A panic on the way ends this connection and nothing else: no lock stays
     /// held, and the keyspace is as the command left it.
-    pub(super) async fn serve(self) {
+    ///
+    /// Boxed, since the compiler keeps a copy of what a future is given in each future that passes it on.
+    pub(super) async fn serve(mut self: Box<Self>) {
         let shared = Arc::clone(&self.shared);
         let info = Arc::clone(&self.client.info);
         let mut life = pin!(self.live());
@@ -162,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         .await;
     }
 
-    async fn live(mut self) {
+    async fn live(&mut self) {
         poll_fn(|cx| {
             *self.alarm.lock() = Some(cx.waker().clone());
             Poll::Ready(())
@@ -174,7 +180,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let _ = self.flush().await; // the client may be gone by now, and that is all the same
             }
             End::Stopping => {
-                let _ = tokio::time::timeout(LAST_WORDS, self.flush()).await;
+                // Apart, as for a command that waits.
+                let _ = Box::pin(tokio::time::timeout(LAST_WORDS, self.flush())).await;
             }
             End::Gone | End::Told | End::Refused => {}
         }
@@ -421,7 +428,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         if self.input.is_empty() {
             buffers::give(std::mem::take(&mut self.input));
-            self.parser.shrink();
+            if self.parser.heap_bytes() > PARSER_KEPT {
+                self.parser.shrink();
+            }
         } else if self.input.len() < buffers::SIZE / 4 && self.input.capacity() >= buffers::SIZE / 2
         {
             let small = BytesMut::from(&self.input[..]);
@@ -490,12 +499,12 @@ mod tests {
             Clock::System,
         ))));
         let (mut well, connection) = connect(&shared);
-        tokio::spawn(connection.serve());
+        tokio::spawn(Box::new(connection).serve());
         let (mut ill, mut connection) = connect(&shared);
         connection
             .output
             .push(Reply::Stream(Box::new(Broken)), Version::Resp2);
-        tokio::spawn(connection.serve());
+        tokio::spawn(Box::new(connection).serve());
 
         let mut said = Vec::new();
         ill.read_to_end(&mut said).await.unwrap();
@@ -506,5 +515,19 @@ mod tests {
         let mut reply = [0; 7];
         well.read_exact(&mut reply).await.unwrap();
         assert_eq!(&reply, b"+PONG\r\n");
+    }
+
+    /// Ten thousand clients that say nothing should cost twenty megabytes and not two hundred.
+    #[tokio::test]
+    async fn a_waiting_connection_is_small() {
+        let shared = Arc::new(Shared::new(Arc::new(World::new(
+            Arc::new(Config::new()),
+            Arc::default(),
+            Clock::System,
+        ))));
+        let (_near, connection) = connect(&shared);
+        let size = size_of_val(&connection);
+        let task = size_of_val(&Box::new(connection).serve());
+        assert!(size <= 448 && task <= 256, "{size} and {task} bytes");
     }
 }

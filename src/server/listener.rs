@@ -308,7 +308,8 @@ where
         return turn_away(stream, PROTECTED);
     }
     tracing::debug!("Accepted {peer}");
-    tokio::spawn(Connection::new(stream, peer, Arc::clone(shared)).serve());
+    let connection = Connection::new(stream, peer, Arc::clone(shared));
+    tokio::spawn(Box::new(connection).serve());
 }
 
 /// Sends a last word without waiting for whoever does not read it.

@@ -4,15 +4,44 @@ use std::ops::Range;
 
 use super::{Profile, Run};
 
+/// Where `at` is, or would be put.
+///
+/// Looks first where it would be if the ones were spread evenly, then ever farther from there. Most arrays are spread
+/// evenly enough that it is in the first cache line or the next, where halving the whole array waits for four lines in turn.
+#[inline]
+pub fn search(ones: &[u16], at: u16) -> Result<usize, usize> {
+    const STEP: usize = 16;
+    let guess = (usize::from(at) * ones.len()) >> 16;
+    let (mut low, mut high, mut step) = (guess, guess, STEP);
+    while high < ones.len() && ones[high] < at {
+        low = high;
+        high += step;
+        step *= 2;
+    }
+    while low > 0 && ones[low] > at {
+        high = low;
+        low = low.saturating_sub(step);
+        step *= 2;
+    }
+    let high = ones.len().min(high + 1);
+    ones[low..high]
+        .binary_search(&at)
+        .map(|index| low + index)
+        .map_err(|index| low + index)
+}
+
 #[inline]
 pub fn contains(ones: &[u16], at: u16) -> bool {
-    ones.binary_search(&at).is_ok()
+    search(ones, at).is_ok()
 }
 
 /// The number of positions before `at`.
 #[inline]
 fn rank(ones: &[u16], at: u32) -> usize {
-    ones.partition_point(|one| u32::from(*one) < at)
+    match u16::try_from(at) {
+        Ok(at) => search(ones, at).unwrap_or_else(|index| index),
+        Err(_) => ones.len(),
+    }
 }
 
 pub fn count(ones: &[u16], bits: Range<u32>) -> u32 {
@@ -66,21 +95,17 @@ pub fn profile(ones: &[u16]) -> Profile {
     }
 }
 
-/// Changes the bit at `at` to what it was not, in the list that is the first `len` of `ones`, and returns its new
-/// length. None where it has no room, and then nothing is changed.
-pub fn flip(ones: &mut [u16], len: usize, at: u16) -> Option<usize> {
-    match ones[..len].binary_search(&at) {
-        Ok(index) => {
-            ones.copy_within(index + 1..len, index);
-            Some(len - 1)
-        }
-        Err(_) if len == ones.len() => None,
-        Err(index) => {
-            ones.copy_within(index..len, index + 1);
-            ones[index] = at;
-            Some(len + 1)
-        }
-    }
+/// Puts `at` in at `index`, where [`search`] says it belongs. There is room after the first `len` of `ones`.
+#[inline]
+pub fn insert(ones: &mut [u16], len: usize, index: usize, at: u16) {
+    ones.copy_within(index..len, index + 1);
+    ones[index] = at;
+}
+
+/// Takes the position at `index` out of the first `len` of `ones`.
+#[inline]
+pub fn remove(ones: &mut [u16], len: usize, index: usize) {
+    ones.copy_within(index + 1..len, index);
 }
 
 /// Puts the runs of the positions into `runs`, which has room for exactly as many.

@@ -5,57 +5,60 @@ use super::{CHUNK_BYTES, Form, Page, Slot, Tag, array, flat, form, get, packed, 
 
 /// Sets or clears the bit at `at` and returns what it was.
 pub fn set(slot: &mut Slot, at: u16, on: bool) -> bool {
-    let old = get(slot, at);
-    if old != on && !flip_in_place(slot, at) {
+    let old = match slot.tag() {
+        // The search that answers is also the one that finds the place.
+        Tag::Array => return set_in_array(slot, at, on),
+        Tag::Packed => return set_in_packed(slot, at, on),
+        _ => get(slot, at),
+    };
+    if old != on && !flip_in_place(slot, at, on) {
         *slot = flipped(slot, at);
     }
     old
 }
 
-/// Changes the bit at `at` to what it was not. False where the chunk must pass the gate, and then nothing is changed.
-fn flip_in_place(slot: &mut Slot, at: u16) -> bool {
-    let tag = slot.tag();
-    if matches!(tag, Tag::Absent | Tag::Few | Tag::Run) || slot.head().patience == 0 {
-        return false;
+fn set_in_array(slot: &mut Slot, at: u16, on: bool) -> bool {
+    let len = slot.present_ones() as usize;
+    let place = array::search(&slot.tail()[..len], at);
+    if place.is_ok() == on {
+        return on;
     }
+    if !may_change(slot) || (on && len == slot.tail::<u16>().len()) {
+        *slot = flipped(slot, at);
+        return !on;
+    }
+    match place {
+        Ok(index) => array::remove(slot.tail_mut(), len, index),
+        Err(index) => array::insert(slot.tail_mut(), len, index, at),
+    }
+    slot.head_mut().len = if on { len + 1 } else { len - 1 } as u16;
+    changed(slot, on);
+    !on
+}
+
+fn set_in_packed(slot: &mut Slot, at: u16, on: bool) -> bool {
+    let place = packed::Packed::of(slot).place(at);
+    if place.bit == on {
+        return on;
+    }
+    if may_change(slot) && packed::flip(slot, at, &place).is_some() {
+        changed(slot, on);
+    } else {
+        *slot = flipped(slot, at);
+    }
+    !on
+}
+
+/// Whether the chunk may be changed in place: then its block is its own afterwards.
+fn may_change(slot: &mut Slot) -> bool {
     slot.make_unique();
-    let (ones, len) = (slot.present_ones(), slot.head().len as usize);
-    let on = match tag {
-        Tag::Array => {
-            let Some(new) = array::flip(slot.tail_mut(), len, at) else {
-                return false;
-            };
-            slot.head_mut().len = new as u16;
-            new > len
-        }
-        Tag::Runs => {
-            let on = !runs::contains(&slot.tail()[..len], at);
-            let Some(new) = runs::flip(slot.tail_mut(), len, at) else {
-                return false;
-            };
-            slot.head_mut().len = new as u16;
-            on
-        }
-        Tag::Packed => {
-            let on = !packed::Packed::of(slot).contains(at);
-            if packed::flip(slot, at).is_none() {
-                return false;
-            }
-            on
-        }
-        Tag::Bytes => {
-            let byte = usize::from(at / 8);
-            let Some(held) = slot.tail_mut::<u8>().get_mut(byte) else {
-                return false;
-            };
-            let on = flip_in_byte(held, at);
-            slot.head_mut().len = len.max(byte + 1) as u16;
-            on
-        }
-        Tag::Page => flip_in_byte(&mut slot.page_mut().0[usize::from(at / 8)], at),
-        Tag::Absent | Tag::Few | Tag::Run | Tag::Node => unreachable!("has no block of bits"),
-    };
+    slot.head().patience > 0
+}
+
+/// Notes that a bit has been set, or cleared, in place.
+fn changed(slot: &mut Slot, on: bool) {
     slot.head_mut().patience -= 1;
+    let ones = slot.present_ones();
     if on {
         slot.set_ones(ones + 1);
     } else if ones > 1 {
@@ -63,13 +66,31 @@ fn flip_in_place(slot: &mut Slot, at: u16) -> bool {
     } else {
         *slot = Slot::ABSENT;
     }
-    true
 }
 
-/// Changes the bit at `at`, which lies in `byte`, and returns what it is now.
-fn flip_in_byte(byte: &mut u8, at: u16) -> bool {
-    *byte ^= 0x80 >> (at % 8);
-    *byte & (0x80 >> (at % 8)) != 0
+/// Sets, or clears, a bit that is not so yet. False where the chunk must pass the gate, and then nothing is changed.
+fn flip_in_place(slot: &mut Slot, at: u16, on: bool) -> bool {
+    let tag = slot.tag();
+    if !matches!(tag, Tag::Runs | Tag::Bytes | Tag::Page) || !may_change(slot) {
+        return false;
+    }
+    let (len, byte) = (slot.head().len as usize, usize::from(at / 8));
+    match tag {
+        Tag::Runs => match runs::flip(slot.tail_mut(), len, at) {
+            Some(new) => slot.head_mut().len = new as u16,
+            None => return false,
+        },
+        Tag::Page => slot.page_mut().0[byte] ^= 0x80 >> (at % 8),
+        _ => match slot.tail_mut::<u8>().get_mut(byte) {
+            Some(held) => {
+                *held ^= 0x80 >> (at % 8);
+                slot.head_mut().len = len.max(byte + 1) as u16;
+            }
+            None => return false,
+        },
+    }
+    changed(slot, on);
+    true
 }
 
 /// The chunk with the bit at `at` changed to what it was not, in whichever form the gate says.
@@ -80,11 +101,10 @@ fn flipped(slot: &Slot, at: u16) -> Slot {
         tag => Some(tag),
     };
     match form(slot) {
-        Form::Array(ones) => {
-            let mut new = [&ones[..], &[0]].concat();
-            let len = array::flip(&mut new, ones.len(), at).expect("room for one more");
-            from_positions(&new[..len], held)
-        }
+        Form::Array(ones) => match array::search(&ones, at) {
+            Ok(index) => from_positions(&[&ones[..index], &ones[index + 1..]].concat(), held),
+            Err(index) => from_positions(&[&ones[..index], &[at], &ones[index..]].concat(), held),
+        },
         Form::Runs(list) => {
             let mut new = [&list[..], &[[0; 2]]].concat();
             let len = runs::flip(&mut new, list.len(), at).expect("room for one more");

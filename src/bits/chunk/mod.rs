@@ -104,6 +104,11 @@ pub(super) fn count(slot: &Slot, bits: Range<u32>) -> u32 {
     if bits.start == 0 && u64::from(bits.end) == CHUNK_BITS {
         return slot.chunk_ones();
     }
+    if bits.len() > CHUNK_BITS as usize / 2 {
+        // What is left out is the shorter way.
+        let after = bits.end..CHUNK_BITS as u32;
+        return slot.chunk_ones() - count(slot, 0..bits.start) - count(slot, after);
+    }
     match form(slot) {
         Form::Absent => 0,
         Form::Array(ones) => array::count(&ones, bits),

@@ -65,6 +65,17 @@ impl<'a> Packed<'a> {
     }
 
     #[inline]
+    pub fn place(&self, at: u16) -> Place {
+        let (index, kept) = self.locate(usize::from(at / 8));
+        let byte = if kept { self.bytes[index] } else { self.fill };
+        Place {
+            index,
+            kept,
+            bit: byte & (0x80 >> (at % 8)) != 0,
+        }
+    }
+
+    #[inline]
     pub fn contains(&self, at: u16) -> bool {
         self.byte(usize::from(at / 8)) & (0x80 >> (at % 8)) != 0
     }
@@ -143,42 +154,44 @@ pub fn kept(profile: &Profile) -> (usize, u8) {
     }
 }
 
-/// Changes the bit at `at` to what it was not. None where there is no room, and then nothing is changed.
-pub fn flip(slot: &mut Slot, at: u16) -> Option<()> {
-    let packed = Packed::of(slot);
-    let (byte_at, bit, fill, len) = (
-        usize::from(at / 8),
-        0x80 >> (at % 8),
-        packed.fill,
-        packed.bytes.len(),
-    );
-    let (index, kept) = packed.locate(byte_at);
-    let (block, mask) = (byte_at / 64, 1 << (byte_at % 64));
+/// Where a bit is: its byte's index among the kept ones or where it would be put, whether the byte is kept, and the bit.
+pub struct Place {
+    index: usize,
+    kept: bool,
+    pub bit: bool,
+}
+
+/// Changes the bit at `at`, whose place that is, to what it was not. None where there is no room, and then nothing is
+/// changed.
+pub fn flip(slot: &mut Slot, at: u16, place: &Place) -> Option<()> {
+    let (len, fill) = (slot.head().len as usize, slot.head().extra);
+    let (index, byte, bit) = (place.index, usize::from(at / 8), 0x80 >> (at % 8));
     let bytes = &mut slot.tail_mut::<u8>()[FIXED..];
-    if kept {
+    if place.kept {
         bytes[index] ^= bit;
-        if bytes[index] != fill {
-            return Some(());
+        if bytes[index] == fill {
+            bytes.copy_within(index + 1..len, index);
+            shift(slot, byte, u16::wrapping_sub);
         }
-        bytes.copy_within(index + 1..len, index);
-        slot.tail_mut::<u64>()[block] ^= mask;
-        slot.tail_mut::<u16>()[BLOCKS * 4..][block + 1..BLOCKS]
-            .iter_mut()
-            .for_each(|start| *start -= 1);
-        slot.head_mut().len -= 1;
     } else {
-        if len == bytes.len() || len == CHUNK_BYTES {
+        if len == bytes.len() {
             return None;
         }
         bytes.copy_within(index..len, index + 1);
         bytes[index] = fill ^ bit;
-        slot.tail_mut::<u64>()[block] ^= mask;
-        slot.tail_mut::<u16>()[BLOCKS * 4..][block + 1..BLOCKS]
-            .iter_mut()
-            .for_each(|start| *start += 1);
-        slot.head_mut().len += 1;
+        shift(slot, byte, u16::wrapping_add);
     }
     Some(())
+}
+
+/// Notes that one byte more, or less, is kept: this one.
+fn shift(slot: &mut Slot, byte: usize, by: fn(u16, u16) -> u16) {
+    slot.tail_mut::<u64>()[byte / 64] ^= 1 << (byte % 64);
+    for start in &mut slot.tail_mut::<u16>()[BLOCKS * 4..BLOCKS * 5][byte / 64 + 1..] {
+        *start = by(*start, 1);
+    }
+    let head = slot.head_mut();
+    head.len = by(head.len, 1);
 }
 
 /// All the other bits of a packed chunk.

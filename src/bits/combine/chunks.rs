@@ -31,8 +31,8 @@ impl Chunks {
         if let Some(ones) = by_lists(op, sources) {
             return chunk::from_positions(&ones, None);
         }
-        self.fold(op, sources);
-        self.result.settle(None)
+        let ones = self.fold(op, sources);
+        self.result.settle_few(ones)
     }
 
     /// The first `bits` bits of the complement.
@@ -47,8 +47,8 @@ impl Chunks {
         self.result.settle(None)
     }
 
-    /// Puts `op` over the sources on the desk.
-    fn fold(&mut self, op: Op, sources: &[&Slot]) {
+    /// Puts `op` over the sources on the desk, and returns the number of ones.
+    fn fold(&mut self, op: Op, sources: &[&Slot]) -> u32 {
         if sources.len() <= MOST_OPERANDS {
             return fold(
                 op,
@@ -60,7 +60,9 @@ impl Chunks {
         }
         let mut result = Page::zeroed();
         fold_many(op, &mut result, sources, &mut self.painted);
+        let ones = kernels().popcount(&result.0) as u32;
         self.result.put(result);
+        ones
     }
 }
 
@@ -71,7 +73,7 @@ fn fold(
     first: Option<&Page>,
     sources: &[&Slot],
     painted: &mut Vec<Box<Page>>,
-) {
+) -> u32 {
     let is_painted = |form: &Form<'_>| match form {
         Form::Packed(_) => false,
         Form::Bytes(bytes) => bytes.len() < CHUNK_BYTES,
@@ -105,7 +107,7 @@ fn fold(
         operands[len] = operand;
         len += 1;
     }
-    kernels().fold(op, into, &operands[..len]);
+    kernels().fold(op, into, &operands[..len])
 }
 
 /// `op` over more sources than one pass takes: in groups.

@@ -6,7 +6,7 @@
 mod chunks;
 mod rules;
 
-use super::slot::{CHUNK_BITS, CHUNK_BYTES, Slot};
+use super::slot::{CHUNK_BITS, CHUNK_BYTES, NodeParts, Slot};
 use super::tree::{self, node};
 use super::{Bitmap, View};
 
@@ -64,7 +64,7 @@ pub fn combine(op: Op, sources: &[View<'_>]) -> Bitmap {
         chunks: Chunks::new(),
         full: Vec::new(),
     };
-    let root = run.combine(op, height, 0, &roots.iter().collect::<Vec<_>>());
+    let root = run.combine(op, height, 0, &mut roots.iter().collect());
     Bitmap::from_root(len, root)
 }
 
@@ -78,43 +78,49 @@ struct Run {
 }
 
 impl Run {
-    /// `op` over slots of equal height, at least one, that begin at bit `base`.
-    fn combine(&mut self, op: Op, height: u32, base: u64, sources: &[&Slot]) -> Slot {
+    /// `op` over slots of equal height, at least one, that begin at bit `base`. Leaves in `sources` what it likes.
+    fn combine<'a>(&mut self, op: Op, height: u32, base: u64, sources: &mut Vec<&'a Slot>) -> Slot {
         if op == Op::Not {
             return self.not(height, base, sources[0]);
         }
-        let (op, sources) = match rules::settle(op, height, sources) {
+        let op = match rules::settle(op, height, sources) {
             Settled::Absent => return Slot::ABSENT,
             Settled::Same(slot) => return slot.clone(),
-            Settled::Compute(op, sources) => (op, sources),
+            Settled::Compute(op) => op,
         };
         if height == 0 {
-            return self.chunks.combine(op, &sources);
+            return self.chunks.combine(op, sources);
         }
-        let mut places = vec![0; sources.len()];
-        let mut children = Vec::with_capacity(sources.len());
+        let parts: Vec<NodeParts<'a>> = sources.iter().map(|source| source.node_parts()).collect();
+        let mut places = vec![0; parts.len()];
+        let mut children = Vec::with_capacity(parts.len());
         let mut items = Vec::new();
         let shift = 8 * (height - 1) + CHUNK_BITS.trailing_zeros();
-        let keys: Vec<&[u8]> = sources.iter().map(|source| keys(source)).collect();
-        while let Some(key) = keys
-            .iter()
-            .zip(&places)
-            .filter_map(|(keys, place)| keys.get(*place))
-            .min()
-            .copied()
-        {
+        let next_key = |places: &[usize]| {
+            parts
+                .iter()
+                .zip(places)
+                .filter_map(|(node, at)| node.keys.get(*at))
+                .min()
+        };
+        while let Some(key) = next_key(&places) {
             children.clear();
-            for (source, (keys, place)) in sources.iter().zip(keys.iter().zip(&mut places)) {
-                let here = keys.get(*place) == Some(&key);
+            for (node, place) in parts.iter().zip(&mut places) {
+                let here = node.keys.get(*place) == Some(key);
                 children.push(if here {
-                    &source.node_parts().children[*place]
+                    &node.children[*place]
                 } else {
                     &ABSENT
                 });
                 *place += usize::from(here);
             }
-            let child = self.combine(op, height - 1, base + (u64::from(key) << shift), &children);
-            push(&mut items, key, child);
+            let child = self.combine(
+                op,
+                height - 1,
+                base + (u64::from(*key) << shift),
+                &mut children,
+            );
+            push(&mut items, *key, child);
         }
         node::build((height - 1) as u8, items)
     }
@@ -175,14 +181,6 @@ impl Run {
 }
 
 static ABSENT: Slot = Slot::ABSENT;
-
-fn keys(slot: &Slot) -> &[u8] {
-    if slot.is_absent() {
-        &[]
-    } else {
-        slot.node_parts().keys
-    }
-}
 
 fn push(items: &mut Vec<node::Item>, key: u8, child: Slot) {
     if !child.is_absent() {

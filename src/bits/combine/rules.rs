@@ -9,87 +9,90 @@ pub enum Settled<'a> {
     Absent,
     /// The result is this source.
     Same(&'a Slot),
-    /// This operator over these sources, at least two, none absent.
-    Compute(Op, Vec<&'a Slot>),
+    /// This operator over the sources that are left, at least two, none absent.
+    Compute(Op),
 }
 
-/// `op` (not NOT) over slots of this height, at least one.
-pub fn settle<'a>(op: Op, height: u32, sources: &[&'a Slot]) -> Settled<'a> {
-    let (x, ys) = sources.split_first().expect("at least one source");
-    let full = |slot: &&'a Slot| tree::is_full(slot, height);
-    let present = |slots: &[&'a Slot]| {
-        slots
-            .iter()
-            .copied()
-            .filter(|slot| !slot.is_absent())
-            .collect::<Vec<_>>()
-    };
-    let same_as_x = |slot: &&'a Slot| slot.same(x);
+/// `op` (not NOT) over slots of this height, at least one. Sources that mean nothing to the result are taken out.
+pub fn settle<'a>(op: Op, height: u32, sources: &mut Vec<&'a Slot>) -> Settled<'a> {
+    let x = sources[0];
+    let full = |slot: &Slot| tree::is_full(slot, height);
+    let decides = |slot: &&'a Slot| full(slot) || slot.same(x);
     match op {
         Op::And if sources.iter().any(|source| source.is_absent()) => Settled::Absent,
         Op::And => {
-            let mut some = sources.to_vec();
-            some.retain(|source| !full(source));
-            some.dedup_by(|a, b| a.same(b));
-            few_or(op, some, x)
+            sources.retain(|source| !full(source));
+            sources.dedup_by(|a, b| a.same(b));
+            if sources.is_empty() {
+                Settled::Same(x)
+            } else {
+                left(op, sources)
+            }
         }
         Op::Or => {
-            let mut some = present(sources);
-            if let Some(full) = some.iter().copied().find(full) {
+            keep_present(sources);
+            if let Some(full) = sources.iter().find(|source| full(source)) {
                 return Settled::Same(full);
             }
-            some.dedup_by(|a, b| a.same(b));
-            few(op, some)
+            sources.dedup_by(|a, b| a.same(b));
+            left(op, sources)
         }
-        Op::Xor => match *present(sources) {
-            [a, b] if a.same(b) => Settled::Absent,
-            ref some => few(op, some.to_vec()),
-        },
-        Op::One => few(op, present(sources)),
-        Op::Diff if x.is_absent() || ys.iter().any(|y| full(y) || same_as_x(y)) => Settled::Absent,
-        Op::Diff => few(op, with_x(x, present(ys))),
-        Op::Diff1 if x.is_absent() => settle_ys(Op::Or, height, ys),
-        Op::Diff1 => match present(ys) {
-            some if some.is_empty() || full(x) || some.iter().all(same_as_x) => Settled::Absent,
-            some => Settled::Compute(op, with_x(x, some)),
-        },
-        Op::AndOr => match present(ys) {
-            some if some.is_empty() || x.is_absent() => Settled::Absent,
-            some if some.iter().any(|y| full(y) || same_as_x(y)) => Settled::Same(x),
-            _ if full(x) => settle_ys(Op::Or, height, ys),
-            some => Settled::Compute(op, with_x(x, some)),
-        },
+        Op::Xor | Op::One => {
+            keep_present(sources);
+            if let [a, b] = sources[..]
+                && a.same(b)
+            {
+                return Settled::Absent;
+            }
+            left(op, sources)
+        }
+        Op::Diff if x.is_absent() || sources[1..].iter().any(decides) => Settled::Absent,
+        Op::Diff => {
+            keep_present(sources);
+            left(op, sources)
+        }
+        Op::Diff1 if x.is_absent() => settle_ys(height, sources),
+        Op::Diff1 => {
+            keep_present(sources);
+            if full(x) || sources[1..].iter().all(|y| y.same(x)) {
+                Settled::Absent
+            } else {
+                Settled::Compute(op)
+            }
+        }
+        Op::AndOr if x.is_absent() => Settled::Absent,
+        Op::AndOr => {
+            keep_present(sources);
+            match sources[1..] {
+                [] => Settled::Absent,
+                ref ys if ys.iter().any(decides) => Settled::Same(x),
+                _ if full(x) => settle_ys(height, sources),
+                _ => Settled::Compute(op),
+            }
+        }
         Op::Not => unreachable!("has its own road"),
     }
 }
 
-fn settle_ys<'a>(op: Op, height: u32, ys: &[&'a Slot]) -> Settled<'a> {
-    if ys.is_empty() {
-        Settled::Absent
-    } else {
-        settle(op, height, ys)
-    }
+fn keep_present(sources: &mut Vec<&Slot>) {
+    sources.retain(|source| !source.is_absent());
 }
 
-fn with_x<'a>(x: &'a Slot, mut ys: Vec<&'a Slot>) -> Vec<&'a Slot> {
-    ys.insert(0, x);
-    ys
+/// All that is in some Y.
+fn settle_ys<'a>(height: u32, sources: &mut Vec<&'a Slot>) -> Settled<'a> {
+    sources.remove(0);
+    if sources.is_empty() {
+        Settled::Absent
+    } else {
+        settle(Op::Or, height, sources)
+    }
 }
 
 /// For operators to which absent sources mean nothing, and of which one source alone is the result.
-fn few(op: Op, some: Vec<&Slot>) -> Settled<'_> {
-    match *some {
+fn left<'a>(op: Op, sources: &[&'a Slot]) -> Settled<'a> {
+    match *sources {
         [] => Settled::Absent,
         [only] => Settled::Same(only),
-        _ => Settled::Compute(op, some),
-    }
-}
-
-/// As [`few`], where no source that is left means that the result is `all`.
-fn few_or<'a>(op: Op, some: Vec<&'a Slot>, all: &'a Slot) -> Settled<'a> {
-    if some.is_empty() {
-        Settled::Same(all)
-    } else {
-        few(op, some)
+        _ => Settled::Compute(op),
     }
 }

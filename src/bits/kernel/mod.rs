@@ -3,7 +3,13 @@
 //! To add a family: write a file with the functions of `scalar.rs`, give it a `detect`, list it in [`available`]. The
 //! tests below and `benches/kernels.rs` walk `available`, so they need no edit.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod fold;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -135,7 +141,16 @@ impl fmt::Debug for Kernels {
 
 /// Every set this CPU can run, fastest first; the portable one is always there, and last.
 pub fn available() -> Vec<&'static Kernels> {
-    vec![&scalar::KERNELS]
+    let mut sets: Vec<&'static Kernels> = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        sets.extend(avx512::detect());
+        sets.extend(avx2::detect());
+    }
+    #[cfg(target_arch = "aarch64")]
+    sets.extend(neon::detect());
+    sets.push(&scalar::KERNELS);
+    sets
 }
 
 /// A name that no set on this CPU has.

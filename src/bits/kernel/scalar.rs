@@ -4,7 +4,10 @@ use super::fold::{Block, Operand, fold as fold_blocks};
 use super::{BLOCKS, Kernels, PAGE_BYTES, Profile};
 use crate::bits::Op;
 
-pub(super) static KERNELS: Kernels = Kernels {
+pub(super) static KERNELS: Kernels = PORTABLE;
+
+/// The set again, for others to take what they do not do better.
+pub(super) const PORTABLE: Kernels = Kernels {
     name: "scalar",
     popcount,
     find_not,
@@ -15,7 +18,7 @@ pub(super) static KERNELS: Kernels = Kernels {
     fold,
 };
 
-#[inline]
+#[inline(always)]
 pub(super) fn popcount(bytes: &[u8]) -> u64 {
     let (words, tail) = bytes.as_chunks::<8>();
     let words: u64 = words
@@ -29,7 +32,7 @@ pub(super) fn popcount(bytes: &[u8]) -> u64 {
             .sum::<u64>()
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn find_not(bytes: &[u8], fill: u8) -> Option<usize> {
     let (words, tail) = bytes.as_chunks::<8>();
     let skipped = words.iter().take_while(|word| **word == [fill; 8]).count();
@@ -44,13 +47,13 @@ pub(super) fn find_not(bytes: &[u8], fill: u8) -> Option<usize> {
 }
 
 /// The most significant bit of every byte that is not zero.
-#[inline]
+#[inline(always)]
 fn nonzero_bytes(word: u64) -> u64 {
     const LOW: u64 = u64::from_ne_bytes([0x7f; 8]);
     (((word & LOW) + LOW) | word) & !LOW
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn profile(page: &[u8; PAGE_BYTES]) -> Profile {
     let mut profile = Profile::default();
     let mut before = 0;
@@ -70,7 +73,7 @@ pub(super) fn profile(page: &[u8; PAGE_BYTES]) -> Profile {
     profile
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn positions(page: &[u8; PAGE_BYTES], ones: &mut [u16]) {
     let mut index = 0;
     for (word, base) in page.as_chunks::<8>().0.iter().zip((0..).step_by(64)) {
@@ -85,7 +88,7 @@ pub(super) fn positions(page: &[u8; PAGE_BYTES], ones: &mut [u16]) {
     assert_eq!(index, ones.len());
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn expand(masks: &[u64; BLOCKS], bytes: &[u8], fill: u8, page: &mut [u8; PAGE_BYTES]) {
     let mut rest = bytes;
     for (into, mask) in page.as_chunks_mut::<64>().0.iter_mut().zip(masks) {
@@ -95,7 +98,7 @@ pub(super) fn expand(masks: &[u64; BLOCKS], bytes: &[u8], fill: u8, page: &mut [
     assert!(rest.is_empty());
 }
 
-#[inline]
+#[inline(always)]
 fn expand_block(mask: u64, bytes: &[u8], fill: u8, into: &mut [u8; 64]) {
     *into = [fill; 64];
     let mut left = mask;
@@ -105,7 +108,7 @@ fn expand_block(mask: u64, bytes: &[u8], fill: u8, into: &mut [u8; 64]) {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn compress(
     page: &[u8; PAGE_BYTES],
     fill: u8,

@@ -206,3 +206,86 @@ fn clearing_a_bit_past_the_end_grows_the_string_with_zeros() {
     bitmap.write(500, b"");
     assert_eq!(bitmap.len(), 13);
 }
+
+#[test]
+fn readers_on_many_threads_see_what_was_there_when_they_took_it() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Bitmap>();
+    let mut bitmap = Bitmap::from_bytes(&oracle::noise(100_000));
+    let ones = bitmap.ones();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let taken = bitmap.clone();
+            scope.spawn(move || {
+                for turn in 0..200 {
+                    let mut own = taken.clone();
+                    own.set((turn * 4 + thread) * 997, turn % 2 == 0);
+                    assert_eq!(taken.ones(), ones);
+                    assert_eq!(
+                        taken.count(0..400_000) + taken.count(400_000..800_000),
+                        ones
+                    );
+                }
+            });
+        }
+        (0..800_000)
+            .step_by(101)
+            .for_each(|bit| _ = bitmap.set(bit, false));
+    });
+    bitmap.check();
+    assert_eq!(bitmap.find(true, 0..1), None);
+}
+
+/// A bit at the edge between two forms, set and cleared in turn, must not convert the chunk at each turn.
+#[test]
+fn a_toggling_bit_does_not_convert_a_chunk_back_and_forth() {
+    for ones in [2, 8, 500, 900, 1000, 1024, 1200, 2000, 8000, 20_000] {
+        let mut random = oracle::Random::new(ones);
+        let mut bitmap = Bitmap::new();
+        (0..ones).for_each(|_| _ = bitmap.set(random.below(65_535), true));
+        let mut conversions = 0;
+        for turn in 0..1000 {
+            let before = bitmap.shape();
+            bitmap.set(65_535, turn % 2 == 0);
+            let after = bitmap.shape();
+            conversions += u32::from(
+                (before.few, before.array, before.packed) != (after.few, after.array, after.packed),
+            );
+        }
+        assert!(
+            conversions <= 10,
+            "{conversions} conversions at {ones} ones"
+        );
+    }
+}
+
+#[test]
+fn memory_follows_the_ones() {
+    let mut random = oracle::Random::new(4);
+    let mut far = Bitmap::new();
+    far.set((1 << 32) - 1, true);
+    assert!(far.heap_bytes() < 1024);
+    for _ in 0..100 {
+        let mut one = Bitmap::new();
+        one.set(random.below(65_536), true);
+        assert_eq!(one.heap_bytes(), 0);
+        let mut thirty = Bitmap::new();
+        (0..30).for_each(|_| _ = thirty.set(random.below(37_000_000), true));
+        assert!(
+            size_of::<Bitmap>() + thirty.heap_bytes() <= 30 * 16 + 120 - 80,
+            "{:?}",
+            thirty.shape()
+        );
+    }
+    let dense = Bitmap::from_bytes(&oracle::noise(1 << 20));
+    assert!(
+        dense.heap_bytes() * 100 <= (1 << 20) * 103,
+        "{:?}",
+        dense.shape()
+    );
+    let text = Bitmap::from_bytes(&oracle::noise(500));
+    assert!(text.heap_bytes() <= 640, "{:?}", text.shape());
+    let mut full = Bitmap::new();
+    full.write(0, &vec![0xff; 1 << 20]);
+    assert!(full.heap_bytes() <= 2048, "{:?}", full.shape());
+}

@@ -1,7 +1,9 @@
 //! Changing a chunk: in place where its form has room, else through the gate.
 
 use super::gate::{from_bytes, from_page, from_positions, from_runs};
-use super::{CHUNK_BYTES, Form, Page, Slot, Tag, array, flat, form, get, packed, paint, runs};
+use super::{
+    CHUNK_BYTES, Form, Page, Slot, Tag, array, check, flat, form, get, packed, paint, runs,
+};
 
 /// Sets or clears the bit at `at` and returns what it was.
 pub fn set(slot: &mut Slot, at: u16, on: bool) -> bool {
@@ -12,7 +14,7 @@ pub fn set(slot: &mut Slot, at: u16, on: bool) -> bool {
         _ => get(slot, at),
     };
     if old != on && !flip_in_place(slot, at, on) {
-        *slot = flipped(slot, at);
+        flip_through_gate(slot, at);
     }
     old
 }
@@ -24,7 +26,7 @@ fn set_in_array(slot: &mut Slot, at: u16, on: bool) -> bool {
         return on;
     }
     if !may_change(slot) || (on && len == slot.tail::<u16>().len()) {
-        *slot = flipped(slot, at);
+        flip_through_gate(slot, at);
         return !on;
     }
     match place {
@@ -44,7 +46,7 @@ fn set_in_packed(slot: &mut Slot, at: u16, on: bool) -> bool {
     if may_change(slot) && packed::flip(slot, at, &place).is_some() {
         changed(slot, on);
     } else {
-        *slot = flipped(slot, at);
+        flip_through_gate(slot, at);
     }
     !on
 }
@@ -93,6 +95,18 @@ fn flip_in_place(slot: &mut Slot, at: u16, on: bool) -> bool {
     true
 }
 
+fn flip_through_gate(slot: &mut Slot, at: u16) {
+    *slot = flipped(slot, at);
+    debug_check(slot);
+}
+
+/// The checker, in debug builds, after every change that is not a small one in place.
+fn debug_check(slot: &Slot) {
+    if cfg!(debug_assertions) {
+        check(slot);
+    }
+}
+
 /// The chunk with the bit at `at` changed to what it was not, in whichever form the gate says.
 fn flipped(slot: &Slot, at: u16) -> Slot {
     let held = match slot.tag() {
@@ -121,6 +135,11 @@ fn flipped(slot: &Slot, at: u16) -> Slot {
 
 /// Overwrites the bytes from `at` on; `at + bytes.len()` is at most 8192, and there is at least one.
 pub fn write(slot: &mut Slot, at: usize, bytes: &[u8]) {
+    write_unchecked(slot, at, bytes);
+    debug_check(slot);
+}
+
+fn write_unchecked(slot: &mut Slot, at: usize, bytes: &[u8]) {
     let (tag, end) = (slot.tag(), at + bytes.len());
     if bytes.len() == CHUNK_BYTES || (tag == Tag::Absent && at == 0) {
         *slot = from_bytes(bytes);

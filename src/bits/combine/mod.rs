@@ -113,6 +113,9 @@ impl Run {
                     &ABSENT
                 });
                 *place += usize::from(here);
+                if let Some(next) = node.children.get(*place) {
+                    next.prefetch();
+                }
             }
             let child = self.combine(
                 op,

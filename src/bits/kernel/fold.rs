@@ -87,22 +87,42 @@ fn each_block<B: Block>(
 ) -> u32 {
     let mut taken = [0; super::MOST_OPERANDS];
     let mut sum = B::no_count();
+    // Two operands, as most have, stay in registers.
+    if let [x, y] = operands {
+        let (mut from_x, mut from_y) = (0, 0);
+        for (at, into) in page.as_chunks_mut::<64>().0.iter_mut().enumerate() {
+            let (a, b) = step(
+                load(x, at, &mut from_x),
+                B::zero(),
+                load(y, at, &mut from_y),
+            );
+            let block = finish(a, b);
+            sum = block.count(sum);
+            block.store(into);
+        }
+        return B::total(sum);
+    }
     for (at, into) in page.as_chunks_mut::<64>().0.iter_mut().enumerate() {
-        let mut load = |operand: usize| match operands[operand] {
-            Operand::Page(page) => B::load(&page.as_chunks::<64>().0[at]),
-            Operand::Packed { masks, bytes, fill } => {
-                let from = taken[operand];
-                taken[operand] += masks[at].count_ones() as usize;
-                B::expand(masks[at], &bytes[from..], fill)
-            }
-        };
-        let (mut a, mut b) = (load(0), B::zero());
-        for operand in 1..operands.len() {
-            (a, b) = step(a, b, load(operand));
+        let (mut a, mut b) = (load(&operands[0], at, &mut taken[0]), B::zero());
+        for (operand, taken) in operands.iter().zip(&mut taken).skip(1) {
+            (a, b) = step(a, b, load(operand, at, taken));
         }
         let block = finish(a, b);
         sum = block.count(sum);
         block.store(into);
     }
     B::total(sum)
+}
+
+/// A block of an operand, of whose kept bytes so many are taken already.
+#[inline(always)]
+fn load<B: Block>(operand: &Operand<'_>, at: usize, taken: &mut usize) -> B {
+    match operand {
+        Operand::Page(page) => B::load(&page.as_chunks::<64>().0[at]),
+        Operand::Packed { masks, bytes, fill } => {
+            let from = *taken;
+            *taken += masks[at].count_ones() as usize;
+            B::expand(masks[at], &bytes[from..], *fill)
+        }
+    }
 }

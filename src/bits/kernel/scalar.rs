@@ -99,7 +99,7 @@ pub(super) fn expand(masks: &[u64; BLOCKS], bytes: &[u8], fill: u8, page: &mut [
 }
 
 #[inline(always)]
-fn expand_block(mask: u64, bytes: &[u8], fill: u8, into: &mut [u8; 64]) {
+pub(super) fn expand_block(mask: u64, bytes: &[u8], fill: u8, into: &mut [u8; 64]) {
     *into = [fill; 64];
     let mut left = mask;
     for byte in &bytes[..mask.count_ones() as usize] {
@@ -135,7 +135,7 @@ pub(super) fn fold(op: Op, page: &mut [u8; PAGE_BYTES], operands: &[Operand<'_>]
 
 /// Eight words; where wider vectors are enabled the compiler makes them of these.
 #[derive(Clone, Copy)]
-pub(super) struct Words([u64; 8]);
+struct Words([u64; 8]);
 
 impl Words {
     #[inline(always)]

@@ -4,6 +4,7 @@
 use super::{Args, CmdError, CmdResult, Context, bulk};
 use crate::number::parse_i64;
 use crate::resp::Reply;
+use crate::store::Value;
 
 /// When SET stores.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -106,21 +107,21 @@ pub(super) fn set(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
             life.take_clause(&mut args)?;
         }
     }
-    let expires_at = match life {
-        Life::Until(clause, number) => Some(clause.deadline(cx, number)?),
-        Life::Keep => cx.edit(key).and_then(|entry| entry.as_ref().expires_at()),
-        Life::Unsaid | Life::Persist => None,
+    let until = match life {
+        Life::Until(clause, number) => Until::Moment(clause.deadline(cx, number)?),
+        Life::Keep => Until::AsBefore,
+        Life::Unsaid | Life::Persist => Until::Removed,
     };
 
     let old = get.then(|| cx.view(key).map_or(Reply::Null, bulk::whole));
-    let stored = store(cx, key, value, only, expires_at);
+    let stored = store(cx, key, value, only, until);
     Ok(old.unwrap_or(if stored { Reply::Ok } else { Reply::Null }))
 }
 
 /// `SETNX key value`: sets a key that does not exist. Replies 1 if it did, 0 if not.
 pub(super) fn setnx(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let (key, value) = (args.take()?, args.take()?);
-    let stored = store(cx, key, value, Only::IfMissing, None);
+    let stored = store(cx, key, value, Only::IfMissing, Until::Removed);
     Ok(Reply::Integer(stored.into()))
 }
 
@@ -137,25 +138,34 @@ pub(super) fn psetex(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
 fn set_for(cx: &mut Context<'_>, mut args: Args<'_>, clause: Clause) -> CmdResult {
     let (key, number, value) = (args.take()?, args.take()?, args.take()?);
     let deadline = clause.deadline(cx, number)?;
-    store(cx, key, value, Only::Always, Some(deadline));
+    store(cx, key, value, Only::Always, Until::Moment(deadline));
     Ok(Reply::Ok)
 }
 
+/// How long a key that is set stays.
+#[derive(Clone, Copy)]
+enum Until {
+    /// Until then, in milliseconds since the Unix epoch.
+    Moment(i64),
+    /// As long as it would have without this.
+    AsBefore,
+    /// Until it is removed.
+    Removed,
+}
+
 /// Sets the key unless the condition stands against it. Says whether it did.
-fn store(
-    cx: &mut Context<'_>,
-    key: &[u8],
-    value: &[u8],
-    only: Only,
-    expires_at: Option<i64>,
-) -> bool {
+fn store(cx: &mut Context<'_>, key: &[u8], value: &[u8], only: Only, until: Until) -> bool {
     let stores = match only {
         Only::Always => true,
         Only::IfMissing => cx.edit(key).is_none(),
         Only::IfPresent => cx.edit(key).is_some(),
     };
     if stores {
-        cx.put_bytes(key, value, expires_at);
+        match (until, cx.edit(key)) {
+            (Until::AsBefore, Some(mut entry)) => entry.replace(Value::set(value)),
+            (Until::Moment(at), _) => cx.put_bytes(key, value, Some(at)),
+            (Until::AsBefore | Until::Removed, _) => cx.put_bytes(key, value, None),
+        }
         cx.changed("set", key);
     }
     stores

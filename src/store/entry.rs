@@ -26,7 +26,7 @@ use std::mem;
 use std::sync::atomic::Ordering;
 
 use super::clock::Moment;
-use super::value::{Encoding, FLAT_MAX, Value};
+use super::value::{Encoding, Expiry, FLAT_MAX, Value};
 use crate::bits::{Bitmap, View};
 use raw::{Allocation, Shape};
 
@@ -47,6 +47,16 @@ impl<'a> Content<'a> {
             Content::Flat(bytes, encoding)
         } else {
             Content::Bitmap(Bitmap::from_bytes(bytes))
+        }
+    }
+
+    /// The content as it is once it stands under `key`.
+    pub fn under(self, key: &[u8], expiry: Expiry) -> Self {
+        match self {
+            Content::Flat(bytes, encoding) => {
+                Content::Flat(bytes, encoding.under(key.len(), bytes.len(), expiry))
+            }
+            bitmap => bitmap,
         }
     }
 
@@ -85,7 +95,7 @@ impl Entry {
                 new.flat_mut()
                     .expect("the shape has one")
                     .copy_from_slice(bytes);
-                new.set_encoding(encoding.under(key.len(), bytes.len(), expires_at.is_some()));
+                new.set_encoding(encoding);
             }
             Content::Bitmap(bitmap) => {
                 *new.bitmap_mut().expect("the shape has one") = bitmap;
@@ -171,6 +181,7 @@ impl Entry {
                     Some(bitmap) => Content::Bitmap(bitmap),
                     None => Content::Flat(self.0.flat(), self.encoding()),
                 };
+                let content = content.under(self.key(), Expiry::after(expires_at));
                 *self = Entry::new(self.key(), expires_at, self.accessed(), content);
             }
         }
@@ -187,8 +198,6 @@ impl Entry {
                     .flat_mut()
                     .expect("not a bitmap")
                     .copy_from_slice(new);
-                let expires = self.expires_at().is_some();
-                let encoding = encoding.under(self.key().len(), new.len(), expires);
                 self.0.set_encoding(encoding);
             }
             content => *self = Entry::new(self.key(), self.expires_at(), self.accessed(), content),

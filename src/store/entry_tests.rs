@@ -135,6 +135,9 @@ proptest! {
             match step {
                 Step::SetExpiry(at) => {
                     entry.set_expiry(at);
+                    if at.is_some() != model.0.is_some() {
+                        model.3 = model.3.under(key.len(), model.2.len(), Expiry::after(at));
+                    }
                     model.0 = at;
                 }
                 Step::Access(word) => {
@@ -167,7 +170,6 @@ proptest! {
                     model.3 = Encoding::Raw;
                 }
             }
-            model.3 = model.3.under(key.len(), model.2.len(), model.0.is_some());
             prop_assert_eq!(entry.key(), &key[..]);
             prop_assert_eq!(&(entry.expires_at(), entry.accessed(), bytes(entry.view()), entry.encoding()), &model);
             prop_assert_eq!(bytes(entry.value().view()), &model.2[..]);

@@ -3,6 +3,7 @@
 use super::clock::Moment;
 use super::entry::{Content, Entry, Held};
 use super::table::{Place, Table};
+use super::value::Expiry;
 use super::{Encoding, Value};
 use crate::bits::{Bitmap, View, flat};
 
@@ -130,11 +131,10 @@ impl<'a> EntryMut<'a> {
 
     /// Replaces the value and keeps the expiry (SET KEEPTTL, INCR, BITFIELD on the whole value).
     pub fn replace(&mut self, mut value: Value) {
-        let old = self
-            .table
-            .entry_mut(self.place)
-            .replace(Content::take(&mut value));
-        self.replaced.extend(old);
+        let entry = self.table.entry_mut(self.place);
+        let expiry = Expiry::together(entry.expires_at());
+        let content = Content::take(&mut value).under(entry.key(), expiry);
+        self.replaced.extend(entry.replace(content));
     }
 
     /// Sets, moves or (`None`) removes the expiry: absolute, in milliseconds since the Unix epoch.

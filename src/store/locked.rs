@@ -9,6 +9,7 @@ use super::clock::Moment;
 use super::entry::{Content, Entry};
 use super::keyspace::Spot;
 use super::shard::Shard;
+use super::value::Expiry;
 use super::{Encoding, EntryMut, EntryRef, Keyspace, Removed, Value, Watch};
 use crate::bits::Bitmap;
 
@@ -180,17 +181,16 @@ impl<'a> Locked<'a> {
 
     /// Stores a value under a key, whatever was there. `expires_at` is absolute, in milliseconds; `None` is for ever.
     pub fn put(&mut self, db: usize, key: &[u8], mut value: Value, expires_at: Option<i64>) {
-        self.put_content(db, key, Content::take(&mut value), expires_at);
+        let content = Content::take(&mut value).under(key, Expiry::together(expires_at));
+        self.put_content(db, key, content, expires_at);
     }
 
-    /// Stores a string set as a whole (SET): as [`Locked::put`] of [`Value::set`], without building the value first.
+    /// Stores a string set as a whole (SET), whose expiry comes after it: as [`Locked::put`] of [`Value::set`], without
+    /// building the value first.
     pub fn put_bytes(&mut self, db: usize, key: &[u8], bytes: &[u8], expires_at: Option<i64>) {
-        self.put_content(
-            db,
-            key,
-            Content::new(bytes, Encoding::of(bytes)),
-            expires_at,
-        );
+        let content =
+            Content::new(bytes, Encoding::of(bytes)).under(key, Expiry::after(expires_at));
+        self.put_content(db, key, content, expires_at);
     }
 
     fn put_content(

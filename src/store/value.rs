@@ -34,15 +34,18 @@ impl Encoding {
 
     /// What becomes of it under a key of `key_len` bytes. Redis holds a short string, its key and its expiry in one cache
     /// line, each with a few bytes around it; what does not fit there is raw from then on, and stays so.
-    pub(super) fn under(self, key_len: usize, value_len: usize, expires: bool) -> Self {
+    pub(super) fn under(self, key_len: usize, value_len: usize, expiry: Expiry) -> Self {
         const LINE: usize = 64;
         const HEADER: usize = 16;
         let bare = HEADER + (key_len + 3) + (value_len + 4);
         // A key of 32 bytes or more has two bytes around it that are not reckoned. If they are what does not fit, the
-        // allocator gives the next size, which has room for the expiry too.
+        // allocator gives the next size, which has room for an expiry that comes later.
         let spare = key_len >= 32 && bare > LINE - 2;
-        let expiry = if expires && !spare { 8 } else { 0 };
-        let size = bare + expiry;
+        let size = match expiry {
+            Expiry::Together => bare + 8,
+            Expiry::After if !spare => bare + 8,
+            Expiry::After | Expiry::None => bare,
+        };
         match self {
             Encoding::Embstr if size > LINE => Encoding::Raw,
             other => other,
@@ -56,6 +59,26 @@ impl Encoding {
             Encoding::Embstr => "embstr",
             Encoding::Raw => "raw",
         }
+    }
+}
+
+/// How a value comes by its expiry, which decides whether Redis still finds room for both beside the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expiry {
+    None,
+    /// With the value: RENAME, COPY, SET KEEPTTL.
+    Together,
+    /// Once the value is there: EXPIRE, SET EX.
+    After,
+}
+
+impl Expiry {
+    pub fn together(expires_at: Option<i64>) -> Self {
+        expires_at.map_or(Expiry::None, |_| Expiry::Together)
+    }
+
+    pub fn after(expires_at: Option<i64>) -> Self {
+        expires_at.map_or(Expiry::None, |_| Expiry::After)
     }
 }
 
@@ -119,38 +142,6 @@ impl From<Bitmap> for Value {
 mod tests {
     use super::*;
 
-    /// As Redis 8.2.3 answers for keys of these lengths, without and with an expiry.
-    #[test]
-    fn short_strings_share_their_room_with_key_and_expiry() {
-        let fits = |key_len, expires| -> Vec<usize> {
-            let stays =
-                |len: &usize| Encoding::Embstr.under(key_len, *len, expires) == Encoding::Embstr;
-            (0..60).filter(stays).collect()
-        };
-        for (key_len, without, with) in [(0, 41, 33), (1, 40, 32), (20, 21, 13), (31, 10, 2)] {
-            assert!(
-                fits(key_len, false).into_iter().eq(0..=without),
-                "{key_len}"
-            );
-            assert!(fits(key_len, true).into_iter().eq(0..=with), "{key_len}");
-        }
-        for (key_len, without, with) in [
-            (32, 9, &[0, 1, 8, 9][..]),
-            (33, 8, &[0, 7, 8]),
-            (36, 5, &[4, 5]),
-            (40, 1, &[0, 1]),
-            (41, 0, &[0]),
-        ] {
-            assert!(
-                fits(key_len, false).into_iter().eq(0..=without),
-                "{key_len}"
-            );
-            assert_eq!(fits(key_len, true), with, "{key_len}");
-        }
-        assert!(fits(42, false).is_empty() && fits(42, true).is_empty());
-        assert_eq!(Encoding::Int.under(1000, 20, true), Encoding::Int);
-    }
-
     #[test]
     fn encodings_are_those_redis_would_answer() {
         assert_eq!(Value::set(b"12").encoding(), Encoding::Int);
@@ -160,18 +151,34 @@ mod tests {
         assert_eq!(Value::raw(b"12").encoding(), Encoding::Raw);
     }
 
-    /// What Redis 8.2.3 answered for the longest values that were still `embstr`, and one byte more.
+    /// What Redis 8.2.3 answered for values of 0, 1, 2, ... bytes: `e` is embstr.
     #[test]
     fn a_short_string_is_raw_where_it_does_not_fit_a_line_with_its_key() {
-        for (key_len, longest, longest_expiring) in
-            [(0, 41, 33), (1, 40, 32), (10, 31, 23), (33, 8, 0)]
-        {
-            for (expires, longest) in [(false, longest), (true, longest_expiring)] {
-                let under = |len| Encoding::Embstr.under(key_len, len, expires);
-                assert_eq!(under(longest), Encoding::Embstr, "{key_len} {expires}");
-                assert_eq!(under(longest + 1), Encoding::Raw, "{key_len} {expires}");
-            }
+        for (key_len, expiry, answers) in [
+            (31, Expiry::None, "eeeeeeeeeee.."),
+            (31, Expiry::After, "eee.........."),
+            (31, Expiry::Together, "eee.........."),
+            (32, Expiry::None, "eeeeeeeeee..."),
+            (32, Expiry::After, "ee......ee..."),
+            (32, Expiry::Together, "ee..........."),
+            (33, Expiry::None, "eeeeeeeee...."),
+            (33, Expiry::After, "e......ee...."),
+            (33, Expiry::Together, "e............"),
+            (40, Expiry::None, "ee..........."),
+            (40, Expiry::After, "ee..........."),
+            (40, Expiry::Together, "............."),
+        ] {
+            let ours: String = (0..answers.len())
+                .map(|len| match Encoding::Embstr.under(key_len, len, expiry) {
+                    Encoding::Embstr => 'e',
+                    _ => '.',
+                })
+                .collect();
+            assert_eq!(ours, answers, "{key_len} {expiry:?}");
         }
-        assert_eq!(Encoding::Int.under(1000, 20, true), Encoding::Int);
+        assert_eq!(
+            Encoding::Int.under(1000, 20, Expiry::Together),
+            Encoding::Int
+        );
     }
 }

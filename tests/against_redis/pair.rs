@@ -29,10 +29,7 @@ impl Server {
         let directory = env::temp_dir().join(name);
         fs::create_dir_all(&directory).expect("a directory for the server");
         let log = File::create(directory.join("log")).expect("a log file");
-        let port = TcpListener::bind(("127.0.0.1", 0))
-            .and_then(|socket| socket.local_addr())
-            .expect("a port")
-            .port();
+        let port = free_port();
         let process = Command::new(binary)
             .args([
                 "--port",
@@ -101,6 +98,19 @@ impl Drop for Server {
         let _ = self.process.wait();
         let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+/// A port nobody listens on, below those that the kernel hands to outgoing connections: these tests open thousands of them,
+/// and one could take the port before the server does.
+fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(61);
+    (0..12_000)
+        .map(|_| {
+            20_000 + (start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000) as u16
+        })
+        .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
+        .expect("a free port")
 }
 
 pub struct Pair {

@@ -2,8 +2,8 @@
 //!
 //! Each floor below imports itself and the floors above it in this list, never one below:
 //!
-//! 0. `config`, `stats`: every setting, every counter; under them `glob` and `number`: the patterns of KEYS, SCAN and
-//!    CONFIG GET, and integers as Redis reads them.
+//! 0. `config`, `stats`: every setting, every counter; under them `glob`, `number` and `words`: patterns, integers and
+//!    words as Redis reads them.
 //! 1. `bits`, `resp`: the bit engine; the wire. Neither knows the other.
 //! 2. `store`: keys and values, with no input or output.
 //! 3. (durability: RDB and AOF files.)
@@ -14,6 +14,7 @@ pub mod config;
 pub mod glob;
 pub mod number;
 pub mod stats;
+pub mod words;
 
 pub mod bits;
 pub mod resp;

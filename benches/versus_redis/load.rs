@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use crate::support::Random;
+
 pub struct Load {
     stream: TcpStream,
     replies: BufReader<TcpStream>,
@@ -84,27 +86,9 @@ pub fn append(requests: &mut Vec<u8>, words: &[&[u8]]) {
     }
 }
 
-/// A stream of numbers that look random and are the same at every run.
-pub struct Noise(u64);
-
-impl Noise {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next number below `limit` (splitmix64).
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((u128::from(z ^ (z >> 31)) * u128::from(limit)) >> 64) as u64
-    }
-}
-
 /// A flat bitmap of `bits` bits, `ones` of them one (fewer where two fall on the same place).
 pub fn scattered(bits: u64, ones: u64, seed: u64) -> Vec<u8> {
-    let mut noise = Noise::new(seed);
+    let mut noise = Random(seed);
     let mut bytes = vec![0; bits.div_ceil(8) as usize];
     for _ in 0..ones {
         let bit = noise.below(bits);

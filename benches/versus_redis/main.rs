@@ -17,6 +17,8 @@ mod load;
 mod memory;
 mod server;
 mod speed;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::env;
 

@@ -3,8 +3,9 @@
 use std::env;
 use std::fs;
 
-use crate::load::{Load, Noise, append};
+use crate::load::{Load, append};
 use crate::server::Server;
+use crate::support::Random;
 use crate::{Outcome, Row};
 
 #[rustfmt::skip] // read by column
@@ -102,7 +103,7 @@ fn real_data(server: &Server) -> Outcome {
 fn few_ones(server: &Server) -> Outcome {
     const BITMAPS: u64 = 200;
     const ONES: u64 = 30;
-    let mut noise = Noise::new(1);
+    let mut noise = Random(1);
     let figure = used(server, |load| {
         batches(load, BITMAPS * ONES, |at, requests| {
             let key = format!("spread:{}", at / ONES);
@@ -113,7 +114,7 @@ fn few_ones(server: &Server) -> Outcome {
 }
 
 fn dense(server: &Server) -> Outcome {
-    let mut noise = Noise::new(2);
+    let mut noise = Random(2);
     let bytes: Vec<u8> = (0..50_000_000 / 64)
         .flat_map(|_| noise.below(u64::MAX).to_le_bytes())
         .collect();
@@ -126,7 +127,7 @@ fn dense(server: &Server) -> Outcome {
 
 fn tiny(server: &Server) -> Outcome {
     const KEYS: u64 = 1_000_000;
-    let mut noise = Noise::new(3);
+    let mut noise = Random(3);
     let figure = resident(server, |load| {
         batches(load, KEYS, |key, requests| {
             setbit(requests, &format!("user:{key:011}"), noise.below(8));
@@ -137,7 +138,7 @@ fn tiny(server: &Server) -> Outcome {
 
 fn one_bit_each(server: &Server) -> Outcome {
     const KEYS: u64 = 1_000_000;
-    let mut noise = Noise::new(4);
+    let mut noise = Random(4);
     let figure = resident(server, |load| {
         batches(load, KEYS, |key, requests| {
             setbit(requests, &format!("user:{key:011}"), noise.below(65_536));

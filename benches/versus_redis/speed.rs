@@ -1,7 +1,8 @@
 //! How long commands take.
 
-use crate::load::{Load, Noise, append, scattered};
+use crate::load::{Load, append, scattered};
 use crate::server::Server;
+use crate::support::Random;
 use crate::{Outcome, Row};
 
 const ROUNDS: usize = 9;
@@ -80,7 +81,7 @@ fn set(load: &mut Load, key: &str, value: &[u8]) {
 fn bitcount_ranges(server: &Server) -> Outcome {
     let mut load = server.connect();
     set(&mut load, "k", &scattered(BILLION, BILLION / 50, 1));
-    let mut noise = Noise::new(2);
+    let mut noise = Random(2);
     pipelined(server, &mut load, 40, 10, |batch| {
         let (a, b) = (noise.below(BILLION / 8), noise.below(BILLION / 8));
         let (start, end) = (a.min(b).to_string(), a.max(b).to_string());
@@ -166,7 +167,7 @@ fn setbit_far(server: &Server) -> Outcome {
 
 /// A million keys of one byte, one bit of each set.
 fn million_keys(load: &mut Load) {
-    let mut noise = Noise::new(3);
+    let mut noise = Random(3);
     for batch in 0..1000u64 {
         let mut requests = Vec::new();
         for key in 0..1000 {
@@ -184,7 +185,7 @@ fn million_keys(load: &mut Load) {
 fn getbit(server: &Server, depth: usize) -> Outcome {
     let mut load = server.connect();
     million_keys(&mut load);
-    let mut noise = Noise::new(4);
+    let mut noise = Random(4);
     pipelined(server, &mut load, 20_000, depth, |batch| {
         let key = format!("user:{:011}", noise.below(1_000_000));
         append(batch, &[b"GETBIT", key.as_bytes(), b"5"]);
@@ -194,7 +195,7 @@ fn getbit(server: &Server, depth: usize) -> Outcome {
 fn setbit(server: &Server, depth: usize) -> Outcome {
     let mut load = server.connect();
     million_keys(&mut load);
-    let mut noise = Noise::new(5);
+    let mut noise = Random(5);
     pipelined(server, &mut load, 20_000, depth, |batch| {
         let key = format!("user:{:011}", noise.below(1_000_000));
         let (bit, on) = (noise.below(8).to_string(), noise.below(2).to_string());

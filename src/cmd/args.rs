@@ -3,6 +3,7 @@
 use super::CmdError;
 use crate::number::parse_i64;
 use crate::resp::Request;
+use crate::words::until_nul;
 
 /// The arguments of one request, read from the front. The command's name (and its subcommand's) is already read.
 #[derive(Clone, Copy)]
@@ -77,10 +78,4 @@ impl<'a> Args<'a> {
             Err(CmdError::Syntax)
         }
     }
-}
-
-/// What C sees of a string: the bytes before the first NUL.
-pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
-    let end = bytes.iter().position(|&byte| byte == 0);
-    &bytes[..end.unwrap_or(bytes.len())]
 }

@@ -4,7 +4,6 @@
 
 use std::sync::atomic::Ordering;
 
-use super::args::until_nul;
 use super::bitmap::bit_offset;
 use super::{Args, CmdError, CmdResult, Context};
 use crate::bits::View;
@@ -12,6 +11,7 @@ use crate::bits::field::{self, Overflow, Width};
 use crate::number::parse_i64;
 use crate::resp::Reply;
 use crate::store::EntryMut;
+use crate::words::until_nul;
 
 /// One step: a field, and what is done to it.
 struct Step {

@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use super::args::until_nul;
 use super::client::{Client, ClientInfo, Replies};
 use super::connection::USER;
 use super::{Args, CmdError, CmdResult, Context, Flow};
 use crate::number::parse_i64;
 use crate::resp::{Reply, Request};
+use crate::words::until_nul;
 
 /// `CLIENT ID`
 pub(super) fn id(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {

@@ -2,12 +2,12 @@
 
 use subtle::ConstantTimeEq;
 
-use super::args::until_nul;
 use super::{Args, CmdError, CmdResult, Context, Flow, clients, transaction};
 use crate::config::REDIS_VERSION;
 use crate::number::parse_i64;
 use crate::resp::{Reply, Version};
 use crate::stats::Counter;
+use crate::words::until_nul;
 
 /// The one user there is.
 pub(super) const USER: &str = "default";

@@ -1,9 +1,9 @@
 //! How long keys live: EXPIRE, EXPIREAT, PEXPIRE, PEXPIREAT, EXPIRETIME, PEXPIRETIME, TTL, PTTL, PERSIST.
 
-use super::args::until_nul;
 use super::{Args, CmdError, CmdResult, Context};
 use crate::number::parse_i64;
 use crate::resp::Reply;
+use crate::words::until_nul;
 
 /// How a time is written: in which unit, and counted from when.
 #[derive(Clone, Copy)]

@@ -4,7 +4,6 @@
 //! follow from it, and so does what COMMAND INFO prints. To add a command, write its handler in its family's file and
 //! its row in that family's block, names in order. Facts in the rows are those COMMAND INFO of Redis 8.2 gives.
 
-use super::args::until_nul;
 use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
 pub use super::lookup::find;
 use super::{
@@ -13,6 +12,7 @@ use super::{
 };
 use crate::resp::Request;
 use crate::store::Access;
+use crate::words::until_nul;
 
 const WRITE: Flags = Flags::WRITE;
 const READONLY: Flags = Flags::READONLY;

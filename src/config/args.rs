@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::words;
+use crate::words;
 
 /// What a command line asks for.
 #[derive(Debug, PartialEq, Eq)]

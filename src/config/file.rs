@@ -14,8 +14,9 @@ use thiserror::Error;
 use super::args::command_line;
 use super::kind::{Kind, Value};
 use super::table::{self, Role, TABLE};
-use super::{Config, REDIS_VERSION, default, system_text, words};
+use super::{Config, REDIS_VERSION, default, system_text};
 use crate::glob;
+use crate::words;
 
 /// How deep `include` may nest. Redis has no bound and crashes where a file includes itself.
 const DEEPEST_INCLUDE: usize = 16;

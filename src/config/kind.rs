@@ -1,12 +1,12 @@
 //! What kinds of value settings have: how each is read, shown and written back to a file.
 
 use crate::number::parse_i64;
+use crate::words;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::list;
 use super::number;
-use super::words;
 
 /// The value of one setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl Kind {
             Kind::Octal(max) => Value::Number(octal(word, *max)?),
             Kind::Choice(choices) => Value::Number(choice(choices, word)?),
             Kind::Text(check) | Kind::Optional(check) => {
-                let text = until_nul(word);
+                let text = words::until_nul(word);
                 check(text)?;
                 Value::text(text)
             }
@@ -196,10 +196,6 @@ impl Kind {
             (_, value) => plain(&self.show(value), changed),
         }
     }
-}
-
-fn until_nul(word: &[u8]) -> &[u8] {
-    word.split(|&byte| byte == 0).next().unwrap_or(word)
 }
 
 fn plain(word: &[u8]) -> Result<i64, String> {

@@ -4,7 +4,7 @@
 //! [`table`] has a row for each and is the only place to edit for a new one; [`access`] is what other floors read.
 //! Nothing here knows what a setting does: whoever must act at once on a change asks for it with [`Config::on_change`].
 //!
-//! - `kind` and `list`: values, from text and back; `number` and `words`: the spelling of numbers and lines.
+//! - `kind` and `list`: values, from text and back; `number`: the spelling of sizes and octal numbers.
 //! - `file`: redis.conf, `include`, standard input, and the command line, which `args` turns into one more file.
 //! - `rewrite`: CONFIG REWRITE.
 
@@ -17,7 +17,6 @@ mod list;
 mod number;
 mod rewrite;
 mod table;
-mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -35,6 +35,16 @@ fn sweep(keyspace: &Keyspace) -> usize {
 }
 
 #[test]
+fn a_key_that_is_set_after_its_time_has_expired_all_the_same() {
+    let (keyspace, time) = keyspace();
+    set(&keyspace, 0, b"key", b"old", Some(1_000_010));
+    time.store(1_000_010, Ordering::Relaxed);
+    set(&keyspace, 0, b"key", b"new", None);
+    assert_eq!(keyspace.expired_keys(), 1);
+    assert_eq!(get(&keyspace, 0, b"key").as_deref(), Some(&b"new"[..]));
+}
+
+#[test]
 fn a_key_is_stored_changed_and_taken_out() {
     let (keyspace, _) = keyspace();
     let key = b"key";

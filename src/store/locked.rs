@@ -201,8 +201,10 @@ impl<'a> Locked<'a> {
         expires_at: Option<i64>,
     ) {
         let Spot { shard, fingerprint } = self.keyspace.spot(key);
-        let table = self.guards.shard_mut(shard).table_mut(db);
-        match table.find(fingerprint, key) {
+        let shard = self.guards.shard_mut(shard);
+        let found = shard.find_alive(db, fingerprint, key, &self.moment);
+        let table = shard.table_mut(db);
+        match found {
             None => {
                 table.insert(
                     fingerprint,

@@ -4,6 +4,19 @@
 //! zeros, and it never shrinks. Offsets go up to 2^63-1, so a string is at most 2^60 bytes long.
 //!
 //! Nothing here knows of keys, commands, clocks, disks or sockets.
+//!
+//! From the outside in:
+//!
+//! - [`View`]: a string to read, plain or compressed; [`Bitmap`]: one in chunks; [`combine()`]: BITOP;
+//! - `flat`, `span`, `field`: plain bytes, ranges as clients write them, BITFIELD integers;
+//! - `tree`: the directory of chunks; `chunk`: 65,536 bits in the smallest of six forms, and the gate that picks it;
+//! - `slot`: the eight bytes that own a node or a chunk, and all the memory handling; `kernel`: the inner loops.
+//!
+//! Roads not taken. *Sorted arrays up to 4096 ones*, as in Roaring: between 1.5 % and 10 % of ones they are larger than
+//! packed bytes, each SETBIT moves half of one, and merging two is a mispredicted branch a one (BITOP OR of two 100 M-bit
+//! bitmaps at 2 %: 5.2 ms by arrays, 2.7 ms packed). *A header before a whole page*: 8192 bytes and a header take 10,240
+//! of the allocator. *A run count in every chunk*, for the gate to see at each change: the gate looks when a
+//! block is full or after 255 changes instead, and a look costs a quarter of a microsecond.
 
 mod bitmap;
 mod chunk;

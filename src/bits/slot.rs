@@ -314,22 +314,31 @@ impl Slot {
         ptr::with_exposed_provenance_mut(self.tail::<u64>()[0] as usize)
     }
 
-    /// Asks for the chunk's memory, which is going to be read from its start: the first lines of each 4 KiB page, from
+    /// Asks for the memory of a chunk that is going to be read from its start: the first lines of each 4 KiB page, from
     /// where the CPU goes on by itself.
     #[inline]
     pub fn prefetch(&self) {
-        #[cfg(target_arch = "x86_64")]
-        if self.is_block() && self.tag() != Tag::Node {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            let (start, bytes) = match self.tag() {
-                Tag::Page => (self.page_address().cast::<i8>(), CHUNK_BYTES),
-                _ => (self.address().as_ptr().cast::<i8>(), 4096),
-            };
-            for line in (0..bytes).step_by(64).filter(|at| at % 4096 < 8 * 64) {
-                // SAFETY: a hint; it reads nothing and any address may be given.
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line)) };
+        match self.tag() {
+            Tag::Absent | Tag::Few | Tag::Run | Tag::Node => {}
+            Tag::Page => {
+                let page = self.page_address().cast::<u8>();
+                prefetch_lines(page, 8);
+                prefetch_lines(page.wrapping_add(CHUNK_BYTES / 2), 8);
             }
+            _ => prefetch_lines(self.address().as_ptr().cast(), 8),
         }
+    }
+
+    /// Asks for some lines of a block's tail from byte `from` on, which need not lie in it.
+    #[inline]
+    pub fn prefetch_tail(&self, from: usize, lines: usize) {
+        prefetch_lines(
+            self.address()
+                .as_ptr()
+                .cast::<u8>()
+                .wrapping_add(HEAD + from),
+            lines,
+        );
     }
 
     /// How many children a node has room for.
@@ -420,6 +429,20 @@ impl Slot {
             Tag::Page => HEAD + self.head().tail_bytes as usize + CHUNK_BYTES,
             _ => HEAD + self.head().tail_bytes as usize,
         }
+    }
+}
+
+#[inline]
+fn prefetch_lines(start: *const u8, lines: usize) {
+    for line in 0..lines {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a hint; it reads nothing, and any address may be given.
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line * 64).cast());
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = (start, line);
     }
 }
 

@@ -21,6 +21,7 @@ pub fn set(slot: &mut Slot, at: u16, on: bool) -> bool {
 
 fn set_in_array(slot: &mut Slot, at: u16, on: bool) -> bool {
     let len = slot.present_ones() as usize;
+    slot.prefetch_tail((2 * len * usize::from(at)) >> 16, 6);
     let place = array::search(&slot.tail()[..len], at);
     if place.is_ok() == on {
         return on;
@@ -39,6 +40,12 @@ fn set_in_array(slot: &mut Slot, at: u16, on: bool) -> bool {
 }
 
 fn set_in_packed(slot: &mut Slot, at: u16, on: bool) -> bool {
+    // Where the kept byte should be, and what may have to move: asked for now, while the mask is still on its way. With
+    // this a random SETBIT in 1 G bits takes 311 ns at 2.5 % (645 before) and 607 at 10 % (886); arrays, below, 184 at
+    // 0.5 % (387). (Xeon, family 6 model 167, a loaded virtual machine, 2026-11-21. All of it is waiting for memory: in
+    // the second-level cache each takes 20 to 60 ns.)
+    let expected = (slot.head().len as usize * usize::from(at)) >> 16;
+    slot.prefetch_tail(packed::FIXED + expected, 12);
     let place = packed::Packed::of(slot).place(at);
     if place.bit == on {
         return on;

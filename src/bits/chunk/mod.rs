@@ -9,9 +9,9 @@
 //! | packed | the bytes that differ from a fill of 00 or ff, under masks | 1280 bytes, and 1 a byte kept |
 //! | bytes, page | plain bytes, up to the last that is not 00 | 1 byte a byte |
 //!
-//! The first and the last three are Roaring's containers. Packed is not: it takes a third of the memory of a sorted array or
-//! of plain bytes between 2 % and 10 % of ones (and between 90 % and 98 %), and its loops are shifts of whole bytes,
-//! which vectors do, where merging sorted arrays is a branch a one, which they do not.
+//! Arrays, runs and plain bytes are Roaring's containers. Packed is not: between 1.5 % and 20 % of ones (or of zeros) it
+//! is the smallest, down to 0.57 of what a sorted array or plain bytes take (at 6 %), and its loops move whole bytes,
+//! which vectors do, where merging sorted arrays is a guessed branch a one.
 //!
 //! [`gate`] picks the form; [`check`] states what holds of each. To add a form: a tag, a file beside `array.rs`, an arm
 //! in [`Form`] and one in the gate.

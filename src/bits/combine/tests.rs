@@ -191,6 +191,31 @@ fn far_and_huge_strings_are_combined_in_no_time() {
     );
     let back = combine(Op::Not, &[View::Chunked(&not)]);
     assert_eq!(back, a);
+    // Full nodes that were made at different times.
+    let other = combine(Op::Not, &[View::Chunked(&b)]);
+    for (op, ones) in [
+        (Op::And, (1 << 63) - 3),
+        (Op::Or, (1 << 63) - 1),
+        (Op::Xor, 2),
+        (Op::One, 2),
+        (Op::Diff, 1),
+    ] {
+        let got = combine(op, &[View::Chunked(&not), View::Chunked(&other)]);
+        got.check();
+        assert_eq!(got.ones(), ones, "{op:?}");
+    }
+    assert_eq!(
+        combine(
+            Op::Xor,
+            &[
+                View::Chunked(&not),
+                View::Chunked(&other),
+                View::Chunked(&not)
+            ]
+        ),
+        other
+    );
+    assert_ne!(not, other);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! - `random_rounds_agree` plays seeded random commands over everything the two share (`generate.rs`), and compares
 //!   the whole keyspace after each round. A failing round is shortened until every step left is needed.
 //! - `scripts.rs` plays the files in `scripts/`, where each line is a command: examples, error texts, orders of checks.
-//! - `spans.rs`, `protocol.rs` and `metadata.rs` hold what is easier said as loops or bytes.
+//! - `spans.rs`, `giants.rs`, `protocol.rs` and `metadata.rs` hold what is easier said as loops or bytes.
 //!
 //! What may differ stands in `rules.rs`, and nowhere else. From the environment:
 //!
@@ -14,6 +14,7 @@
 //! - `AGAINST_REDIS_SERVER`: another server in bitmapd's place. The reference itself there must show no difference.
 
 mod generate;
+mod giants;
 mod metadata;
 mod pair;
 mod play;

@@ -6,12 +6,20 @@ use crate::random::Random;
 use crate::wire::{Node, Words, line_of, multibulk};
 
 /// Sends everything to both in bursts and fails with the first few replies that differ.
-fn agree(pair: &Pair, what: &str, requests: &[Words]) {
+pub fn agree(pair: &Pair, what: &str, requests: &[Words]) {
     let (mut redis, mut ours) = (pair.redis.connect(), pair.ours.connect());
     let mut wrong = Vec::new();
-    for burst in requests.chunks(200) {
-        let bytes: Vec<u8> = burst.iter().flat_map(|words| multibulk(words)).collect();
-        // Written while nobody reads the replies, which are short; so the burst must fit the sockets' buffers.
+    let mut left = requests;
+    while !left.is_empty() {
+        // Written while nobody reads the replies, so a burst must fit the sockets' buffers.
+        let mut bytes = Vec::new();
+        let count = left.iter().take(200).take_while(|words| {
+            let room = bytes.len() < 32 * 1024;
+            bytes.extend(room.then(|| multibulk(words)).into_iter().flatten());
+            room
+        });
+        let burst;
+        (burst, left) = left.split_at(count.count());
         redis.send(&bytes).expect("Redis listens");
         ours.send(&bytes).expect("our server listens");
         for words in burst {
@@ -42,7 +50,7 @@ fn agree(pair: &Pair, what: &str, requests: &[Words]) {
     );
 }
 
-fn words(line: &[&[u8]]) -> Words {
+pub fn words(line: &[&[u8]]) -> Words {
     line.iter().map(|word| word.to_vec()).collect()
 }
 

@@ -22,8 +22,14 @@ pub struct Server {
 }
 
 impl Server {
+    /// On a core of its own.
     pub fn start(binary: &Path) -> Self {
         pin_self();
+        Self::start_on(CORE, binary)
+    }
+
+    /// On these cores (`0-3`).
+    pub fn start_on(cores: &str, binary: &Path) -> Self {
         let directory = env::temp_dir().join(format!("versus-redis-{}", std::process::id()));
         fs::create_dir_all(&directory).expect("a directory for the server");
         let port = std::net::TcpListener::bind(("127.0.0.1", 0))
@@ -31,7 +37,7 @@ impl Server {
             .expect("a port")
             .port();
         let process = Command::new("taskset")
-            .args(["-c", CORE])
+            .args(["-c", cores])
             .arg(binary)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--enable-debug-command", "yes", "--dir"])

@@ -44,7 +44,11 @@ use crate::{
 const TURN: usize = 128;
 
 /// How long they may run before that; looked at when the requests looked up together have run.
-const TURN_TIME: Duration = Duration::from_micros(500);
+const TURN_TIME: Duration = Duration::from_micros(100);
+
+/// How many bytes of long replies are written before other connections of this worker get their turn: some fifty
+/// microseconds' worth.
+const TURN_BYTES: usize = 128 * 1024;
 
 /// How many requests are looked up together: about as many cache misses as a core can have under way.
 const TOGETHER: usize = 16;
@@ -354,15 +358,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut written = 0;
         loop {
             let chunk = self.output.chunk();
             if chunk.is_empty() {
                 return Poll::Ready(Ok(()));
             }
+            if written >= TURN_BYTES {
+                cx.waker().wake_by_ref(); // at the end of the queue
+                return Poll::Pending;
+            }
             let count = ready!(Pin::new(&mut self.stream).poll_write(cx, chunk))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            written += count;
             self.output.advance(count);
             self.client
                 .info

@@ -41,6 +41,11 @@ use listener::Listeners;
 /// How long connections may take to end after the server was told to.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How many tasks a busy worker runs before it looks whether sockets have something new. Each may take a turn's time, so
+/// tokio's own 61 let a small request wait for 30 ms behind a few heavy clients. Against those of `benches/tails.rs`, on two
+/// cores, the 99th percentile of a GETBIT was 18 ms at 61, 7 at 16 and 5 at 8; CPU time a request was the same at all.
+const EVENT_INTERVAL: u32 = 8;
+
 /// A server with its sockets open, and not yet accepting.
 pub struct Server {
     runtime: Runtime,
@@ -65,7 +70,11 @@ impl Server {
         if let threads @ 2.. = world.config.io_threads() {
             builder.worker_threads(threads);
         }
-        let runtime = builder.thread_name("worker").enable_all().build()?;
+        let runtime = builder
+            .event_interval(EVENT_INTERVAL)
+            .thread_name("worker")
+            .enable_all()
+            .build()?;
         // The worker's other connections move to another thread meanwhile.
         world.set_aside(Box::new(|work| tokio::task::block_in_place(work)));
         Ok(Self {

@@ -43,60 +43,70 @@ pub(super) trait Block: Copy {
     fn total(sum: Self::Count) -> u32;
 }
 
+/// One operator. A trait and not a pair of closures, because closures cannot be told to be inlined, and one that is not
+/// is compiled without the features of its caller.
+trait Rule {
+    fn step<B: Block>(a: B, b: B, x: B) -> (B, B);
+    fn finish<B: Block>(a: B, b: B) -> B;
+}
+
+macro_rules! rule {
+    ($name:ident, ($a:ident, $b:ident, $x:ident) => $step:expr, $finish:expr) => {
+        struct $name;
+        impl Rule for $name {
+            #[inline(always)]
+            fn step<B: Block>($a: B, $b: B, $x: B) -> (B, B) {
+                $step
+            }
+            #[inline(always)]
+            fn finish<B: Block>($a: B, $b: B) -> B {
+                // Some operators have no need of `b`.
+                let _ = $b;
+                $finish
+            }
+        }
+    };
+}
+
+rule!(And, (a, b, x) => (a.and(x), b), a);
+rule!(Or, (a, b, x) => (a.or(x), b), a);
+rule!(Xor, (a, b, x) => (a.xor(x), b), a);
+rule!(Diff, (a, b, x) => (a, b.or(x)), a.and_not(b));
+rule!(Diff1, (a, b, x) => (a, b.or(x)), b.and_not(a));
+rule!(AndOr, (a, b, x) => (a, b.or(x)), a.and(b));
+rule!(One, (a, b, x) => (a.or(x), b.or(a.and(x))), a.and_not(b));
+// NOT has one operand, so its step is never taken.
+rule!(Not, (a, b, x) => (a, b.or(x)), a.not());
+
 /// `op` over the operands, into the page; the number of ones. To be inlined where the features of `B` are enabled.
 #[inline(always)]
 pub(super) fn fold<B: Block>(op: Op, page: &mut [u8; PAGE_BYTES], operands: &[Operand<'_>]) -> u32 {
     match op {
-        Op::And => each_block(page, operands, |a: B, b, x| (a.and(x), b), |a, _| a),
-        Op::Or => each_block(page, operands, |a: B, b, x| (a.or(x), b), |a, _| a),
-        Op::Xor => each_block(page, operands, |a: B, b, x| (a.xor(x), b), |a, _| a),
-        Op::Not => each_block(page, operands, |a: B, b, _| (a, b), |a, _| a.not()),
-        Op::Diff => each_block(
-            page,
-            operands,
-            |a: B, b: B, x| (a, b.or(x)),
-            |a, b| a.and_not(b),
-        ),
-        Op::Diff1 => each_block(
-            page,
-            operands,
-            |a: B, b: B, x| (a, b.or(x)),
-            |a, b| b.and_not(a),
-        ),
-        Op::AndOr => each_block(
-            page,
-            operands,
-            |a: B, b: B, x| (a, b.or(x)),
-            |a, b| a.and(b),
-        ),
-        Op::One => each_block(
-            page,
-            operands,
-            |a: B, b: B, x| (a.or(x), b.or(a.and(x))),
-            |a, b| a.and_not(b),
-        ),
+        Op::And => each_block::<B, And>(page, operands),
+        Op::Or => each_block::<B, Or>(page, operands),
+        Op::Xor => each_block::<B, Xor>(page, operands),
+        Op::Not => each_block::<B, Not>(page, operands),
+        Op::Diff => each_block::<B, Diff>(page, operands),
+        Op::Diff1 => each_block::<B, Diff1>(page, operands),
+        Op::AndOr => each_block::<B, AndOr>(page, operands),
+        Op::One => each_block::<B, One>(page, operands),
     }
 }
 
 #[inline(always)]
-fn each_block<B: Block>(
-    page: &mut [u8; PAGE_BYTES],
-    operands: &[Operand<'_>],
-    step: impl Fn(B, B, B) -> (B, B),
-    finish: impl Fn(B, B) -> B,
-) -> u32 {
+fn each_block<B: Block, R: Rule>(page: &mut [u8; PAGE_BYTES], operands: &[Operand<'_>]) -> u32 {
     let mut taken = [0; super::MOST_OPERANDS];
     let mut sum = B::no_count();
     // Two operands, as most have, stay in registers.
     if let [x, y] = operands {
         let (mut from_x, mut from_y) = (0, 0);
         for (at, into) in page.as_chunks_mut::<64>().0.iter_mut().enumerate() {
-            let (a, b) = step(
+            let (a, b) = R::step::<B>(
                 load(x, at, &mut from_x),
                 B::zero(),
                 load(y, at, &mut from_y),
             );
-            let block = finish(a, b);
+            let block = R::finish(a, b);
             sum = block.count(sum);
             block.store(into);
         }
@@ -105,9 +115,9 @@ fn each_block<B: Block>(
     for (at, into) in page.as_chunks_mut::<64>().0.iter_mut().enumerate() {
         let (mut a, mut b) = (load(&operands[0], at, &mut taken[0]), B::zero());
         for (operand, taken) in operands.iter().zip(&mut taken).skip(1) {
-            (a, b) = step(a, b, load(operand, at, taken));
+            (a, b) = R::step::<B>(a, b, load(operand, at, taken));
         }
-        let block = finish(a, b);
+        let block = R::finish(a, b);
         sum = block.count(sum);
         block.store(into);
     }

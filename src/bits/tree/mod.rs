@@ -93,10 +93,11 @@ pub fn lower(root: &mut Slot) {
 
 /// Lets `change` change the chunk at `index`, and corrects the sums above it.
 pub fn update<R>(root: &mut Slot, index: u64, change: impl FnOnce(&mut Slot) -> R) -> R {
-    let height = self::height(root).max(height_for(index));
+    let had = self::height(root);
+    let height = had.max(height_for(index));
     raise(root, height);
     let (result, delta) = update_below(root, height, index, change);
-    if delta <= 0 {
+    if delta < 0 || height > had {
         lower(root);
     }
     result

@@ -15,6 +15,7 @@ mod load;
 #[path = "versus_redis/server.rs"]
 #[allow(dead_code, reason = "as above")]
 mod server;
+mod support;
 
 use std::env;
 use std::path::Path;
@@ -22,8 +23,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use load::{Load, Noise, append};
+use load::{Load, append};
 use server::{Server, reference};
+use support::Random;
 
 /// Clients whose requests are timed.
 const TIMED: u64 = 4;
@@ -67,10 +69,10 @@ type Heavy = fn(&mut Load, &AtomicBool, &AtomicU64);
 
 fn fill(server: &Server, bits: u64) {
     let mut load = server.connect();
-    let mut noise = Noise::new(1);
+    let mut noise = Random(1);
     for key in [b"dense:a", b"dense:b"] {
         let bytes: Vec<u8> = (0..bits / 64)
-            .flat_map(|_| noise.below(u64::MAX).to_ne_bytes())
+            .flat_map(|_| noise.next().to_ne_bytes())
             .collect();
         load.ask(&[b"SET", key, &bytes]);
     }
@@ -141,7 +143,7 @@ fn measure(server: &Server, time: Duration, heavy: &[Heavy]) -> (Vec<u64>, Vec<u
             .map(|seed| {
                 let mut load = server.connect();
                 scope.spawn(move || {
-                    let mut noise = Noise::new(seed);
+                    let mut noise = Random(seed);
                     let mut latencies = Vec::new();
                     let end = Instant::now() + time;
                     while Instant::now() < end {

@@ -8,21 +8,21 @@
 //!
 //! `BITMAPD_REALDATA` names a directory of unpacked data sets: one folder a set, one file a bitmap, the positions of the
 //! ones in ascending order separated by commas. `BITMAPD_KERNELS` picks the kernels, as the setting of the server does.
-
 //!
-//! Kept from 2026-11-21, AVX-512, a virtual Xeon (family 6 model 167) that others were using at the same time, which
-//! costs most where memory is what is waited for; best and worst of the last runs:
+//! Kept from 2026-11-21, AVX-512, a virtual Xeon (family 6 model 167, 2 cores), nothing else running:
 //!
 //! ```text
-//! count of a random range of 1 G bits            0.91 to 0.98 us      BITOP AND 2 x 100 M bits, 2 %     1.0 to 1.2 ms
-//! find the only one of 100 M                     0.02 us              OR, XOR, ONE, 2 %                 2.0 to 3.6 ms
-//! set, worst density (5 to 20 %)                 390 to 440 ns        OR, XOR, ONE, dense               2.0 to 2.8 ms
-//! set, below 1.5 %                               90 to 245 ns         NOT, 2 % and dense                0.5, 1.7 ms
-//! get, worst density (20 %)                      120 to 138 ns        OR of 7, dense                    8.7 ms
-//! 30 ones over 37 M: 440 B a bitmap; census-income 0.85, census-income_srt 0.95 of Roaring's portable size
+//! count of a random range of 1 G bits            0.91 us              BITOP AND 2 x 100 M bits, 2 %     1.0 ms
+//! find the only one of 100 M                     0.02 us              OR, XOR, ONE, 2 %                 1.9 to 2.0 ms
+//! set, below 2.5 %, and above 6 %                80 to 250 ns         AND, OR, XOR, ONE, dense          1.6 to 1.7 ms
+//! set, about 5 %                                 335 to 370 ns        NOT, 2 % and dense                0.45, 1.2 ms
+//! get                                            2 to 83 ns           OR of 7, dense                    5.7 to 6.5 ms
+//! 30 ones over 37 M: 440 B a bitmap; census-income 0.88, census-income_srt 0.95 of Roaring's portable size
 //! ```
 //!
-//! With huge pages (`_RJEM_MALLOC_CONF=thp:always`) the worst set is 333 to 394 ns, and from 30 % on 212 to 232.
+//! For what memory allows: a plain loop over flat arrays in one piece takes 1.25 ms for XOR of two dense 100 M bits and
+//! 5.6 to 6.7 ms for OR of seven, and reads 87 MB at 18 GB/s (4.9 ms). So OR of seven cannot be much faster on one core.
+//! With huge pages (`_RJEM_MALLOC_CONF=thp:always`) the first BITOP into a new key is twice as fast, the rest alike.
 
 mod support;
 

@@ -32,7 +32,7 @@ impl Chunks {
             return chunk::from_positions(&ones, None);
         }
         let ones = self.fold(op, sources);
-        self.result.settle_few(ones)
+        self.result.settle_counted(ones)
     }
 
     /// The first `bits` bits of the complement.
@@ -42,7 +42,10 @@ impl Chunks {
         {
             return complement;
         }
-        self.fold(Op::Not, &[source]);
+        let ones = self.fold(Op::Not, &[source]);
+        if bits == CHUNK_BITS {
+            return self.result.settle_counted(ones);
+        }
         self.result.page().0[(bits / 8) as usize..].fill(0);
         self.result.settle(None)
     }

@@ -97,13 +97,27 @@ impl Table {
         self.segments[place.segment].entry_mut(place.slot)
     }
 
+    /// An empty table whose first segment is made already.
+    pub fn ready() -> Self {
+        let mut table = Self::default();
+        table.open();
+        table
+    }
+
+    /// Makes the first segment, and room for no other: most tables of a small keyspace never have a second.
+    fn open(&mut self) {
+        self.segments.reserve_exact(1);
+        self.segments.push(Segment::new());
+        self.directory.reserve_exact(1);
+        self.directory.push(0);
+    }
+
     /// Adds an entry whose key is not there.
     pub fn insert(&mut self, fingerprint: u32, mut entry: Entry) -> Place {
         self.len += 1;
         self.count_expiry(None, entry.expires_at());
         if self.segments.is_empty() {
-            self.segments.push(Segment::new());
-            self.directory.push(0);
+            self.open();
         }
         loop {
             let segment = self.directory[self.slot_of(fingerprint)] as usize;

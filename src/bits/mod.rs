@@ -31,6 +31,7 @@ mod view;
 
 pub use bitmap::{Bitmap, Shape};
 pub use combine::{Op, combine};
+pub use slot::size_class;
 pub use view::View;
 
 #[cfg(test)]

@@ -470,7 +470,7 @@ pub(super) fn tail_for(tail: usize) -> usize {
 
 /// The size that jemalloc rounds `bytes` up to, so that a block uses all of what it costs: steps of 16 up to 128, then
 /// four steps to each doubling.
-fn size_class(bytes: usize) -> usize {
+pub fn size_class(bytes: usize) -> usize {
     if bytes <= 128 {
         return bytes.next_multiple_of(16);
     }

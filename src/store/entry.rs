@@ -27,7 +27,7 @@ use std::sync::atomic::Ordering;
 
 use super::clock::Moment;
 use super::value::{Encoding, Expiry, FLAT_MAX, Value};
-use crate::bits::{Bitmap, View};
+use crate::bits::{Bitmap, View, size_class};
 use raw::{Allocation, Shape};
 
 #[path = "entry_raw.rs"]
@@ -234,14 +234,6 @@ impl Entry {
 pub(super) enum Held<'a> {
     Flat(&'a mut [u8]),
     Bitmap(&'a mut Bitmap),
-}
-
-/// What the allocator (jemalloc) takes for `size` bytes: multiples of 16 up to 128, then four sizes to each doubling.
-pub(super) fn size_class(size: usize) -> usize {
-    if size <= 128 {
-        return size.next_multiple_of(16);
-    }
-    size.next_multiple_of(1 << ((size - 1).ilog2() - 2))
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@
 //! locks can wait for each other but never in a circle.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::departure::{Departed, Departures};
 use super::locked::Guard;
 use super::segment::LAST_FINGERPRINT;
 use super::shard::Shard;
@@ -38,6 +40,7 @@ pub struct Keyspace {
     hash: Hash,
     clock: Clock,
     databases: usize,
+    departures: Arc<Departures>,
     /// The shard where the next sweep begins.
     sweep_from: AtomicUsize,
     /// Counts up; scrambled, it picks random keys.
@@ -47,7 +50,6 @@ pub struct Keyspace {
 /// A shard on cache lines of its own (two: the processor fetches them in pairs), so that a lock taken on one core does
 /// not slow its neighbour's on another.
 #[repr(align(128))]
-#[derive(Default)]
 struct Cell(RwLock<Shard>);
 
 /// What one call of [`Keyspace::sweep`] did.
@@ -69,12 +71,15 @@ pub(super) struct Spot {
 impl Keyspace {
     /// An empty keyspace of so many databases, numbered from 0.
     pub fn new(databases: usize, clock: Clock) -> Self {
+        let departures = Arc::new(Departures::default());
+        let cell = || Cell(RwLock::new(Shard::new(Arc::clone(&departures))));
         let random = RandomState::new(); // the standard library's way to the system's randomness
         Self {
-            shards: (0..SHARDS).map(|_| Cell::default()).collect(),
+            shards: (0..SHARDS).map(|_| cell()).collect(),
             hash: Hash::new(random.hash_one(0), random.hash_one(1)),
             clock,
             databases,
+            departures,
             sweep_from: AtomicUsize::new(0),
             random: AtomicU64::new(random.hash_one(2)),
         }
@@ -86,6 +91,12 @@ impl Keyspace {
 
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Says who is told of keys that go by themselves, from now on and for good: a second call has no effect, and says so by
+    /// `false`.
+    pub fn on_departure(&self, departed: Departed) -> bool {
+        self.departures.set(departed)
     }
 
     /// Keys removed because their time had come, since start.

@@ -399,3 +399,32 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
         assert_eq!(get(&keyspace, 0, name).is_some(), at < 500);
     }
 }
+
+#[test]
+fn keys_that_go_by_themselves_are_told_of_once_each() {
+    let (keyspace, time) = keyspace();
+    let gone = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let told = Arc::clone(&gone);
+    assert!(keyspace.on_departure(Box::new(move |db, key, why| {
+        told.lock().push((db, key.to_vec(), why));
+    })));
+    assert!(!keyspace.on_departure(Box::new(|_, _, _| unreachable!("only the first is told"))));
+
+    for (db, key) in [(0, b"asked"), (1, b"swept"), (2, b"set__")] {
+        set(&keyspace, db, key, b"old", Some(1_000_010));
+    }
+    set(&keyspace, 0, b"removed", b"old", Some(1_000_020));
+    assert!(write(&keyspace, b"removed").delete(0, b"removed"));
+    time.store(1_000_010, Ordering::Relaxed);
+    assert!(
+        get(&keyspace, 0, b"asked").is_none(),
+        "absent, and still there"
+    );
+    assert!(gone.lock().is_empty());
+    assert!(write(&keyspace, b"asked").get_mut(0, b"asked").is_none());
+    set(&keyspace, 2, b"set__", b"new", None);
+    assert_eq!(sweep(&keyspace), 1);
+    let expected = [(0, b"asked"), (2, b"set__"), (1, b"swept")]
+        .map(|(db, key)| (db, key.to_vec(), crate::store::Why::Expired));
+    assert_eq!(*gone.lock(), expected);
+}

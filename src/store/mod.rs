@@ -7,13 +7,14 @@
 //! - [`locked`]: what can be done with the keys that are locked; [`walk`]: and with whole databases.
 //! - [`handle`]: one entry, to read or to change.
 //! - [`value`]: a Redis string outside the keyspace, short and flat or a compressed bitmap.
-//! - [`watch`]: who wants to know that a key changed.
+//! - [`watch`]: who wants to know that a key changed; [`departure`]: and that keys went by themselves.
 //! - [`clock`]: what time it is.
 //!
 //! Inside, each holding the next: a `shard` behind one lock has a `table` for each database, made of `segment`s of about
 //! a thousand keys in hash order, and a key with its value is an `entry`, one allocation.
 
 pub mod clock;
+pub mod departure;
 mod entry;
 pub mod handle;
 pub mod keyspace;
@@ -27,6 +28,7 @@ pub mod walk;
 pub mod watch;
 
 pub use clock::Clock;
+pub use departure::Why;
 pub use handle::{EntryMut, EntryRef, Removed};
 pub use keyspace::{Access, Keyspace, Swept};
 pub use locked::Locked;

@@ -1,6 +1,9 @@
 //! What is behind one lock: the keys whose hashes begin alike, of every database, and who watches them.
 
+use std::sync::Arc;
+
 use super::clock::Moment;
+use super::departure::{Departures, Why};
 use super::entry::Entry;
 use super::table::{Place, Table};
 use super::watch::Watchers;
@@ -9,23 +12,24 @@ pub(super) struct Shard {
     /// By database, up to the last that was ever used here.
     tables: Vec<Table>,
     pub watchers: Watchers,
+    /// Who is told of keys that go by themselves; all shards share it.
+    departures: Arc<Departures>,
     /// Entries removed because their time had come, since start.
     pub expired: u64,
 }
 
-/// With database 0, which nearly everybody uses, laid out: some 80 KB for all shards at the start, rather than three
-/// hundred bytes more for each of the first keys.
-impl Default for Shard {
-    fn default() -> Self {
+impl Shard {
+    /// An empty shard, with database 0, which nearly everybody uses, laid out: some 80 KB for all shards at the start,
+    /// rather than three hundred bytes more for each of the first keys.
+    pub fn new(departures: Arc<Departures>) -> Self {
         Self {
             tables: vec![Table::ready()],
             watchers: Watchers::default(),
+            departures,
             expired: 0,
         }
     }
-}
 
-impl Shard {
     /// The keys of a database, `None` where it never had any here.
     #[inline]
     pub fn table(&self, db: usize) -> Option<&Table> {
@@ -56,7 +60,7 @@ impl Shard {
         (!entry.is_due(moment)).then_some(entry)
     }
 
-    /// Where the entry of a key is. One whose time has come is removed, and whoever watches it told.
+    /// Where the entry of a key is. One whose time has come is removed, and whoever wants to know is told.
     #[inline]
     pub fn find_alive(
         &mut self,
@@ -70,14 +74,15 @@ impl Shard {
         if table.entry(place).is_due(moment) {
             table.remove(place);
             self.watchers.touch(db, key);
+            self.departures.tell(db, key, Why::Expired);
             self.expired += 1;
             return None;
         }
         Some(place)
     }
 
-    /// Removes entries whose time has come, of all databases, until `limit` are removed or all are; tells whoever watches
-    /// them, and hands them to `gone`. Says whether all are removed.
+    /// Removes entries whose time has come, of all databases, until `limit` are removed or all are; tells whoever wants
+    /// to know, and hands them to `gone`. Says whether all are removed.
     pub fn remove_due(&mut self, now: i64, limit: usize, mut gone: impl FnMut(Entry)) -> bool {
         let mut removed = 0;
         for (db, table) in self.tables.iter_mut().enumerate() {
@@ -86,6 +91,7 @@ impl Shard {
             }
             let all = table.remove_due(now, limit - removed, |entry| {
                 self.watchers.touch(db, entry.key());
+                self.departures.tell(db, entry.key(), Why::Expired);
                 removed += 1;
                 gone(entry);
             });

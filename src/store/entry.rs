@@ -171,6 +171,31 @@ impl Entry {
         size_class(self.0.shape().size()) + self.0.bitmap().map_or(0, Bitmap::heap_bytes)
     }
 
+    /// Another entry of the same content; a bitmap shares its chunks.
+    pub fn copy(&self) -> Self {
+        let content = match self.0.bitmap() {
+            Some(bitmap) => Content::Bitmap(bitmap.clone()),
+            None => Content::Flat(self.0.flat(), self.encoding()),
+        };
+        Self::new(self.key(), self.expires_at(), self.accessed(), content)
+    }
+
+    /// Whether the entry is not, or is no longer, what a snapshot that runs is to find: it came or changed after the mark.
+    pub fn is_fresh(&self) -> bool {
+        self.0.is_fresh()
+    }
+
+    pub fn set_fresh(&mut self, fresh: bool) {
+        self.0.set_fresh(fresh);
+    }
+
+    /// The same key in memory of another shape.
+    fn remade(&self, expires_at: Option<i64>, content: Content<'_>) -> Self {
+        let mut new = Self::new(self.key(), expires_at, self.accessed(), content);
+        new.set_fresh(self.is_fresh());
+        new
+    }
+
     /// Sets, moves or removes the expiry.
     pub fn set_expiry(&mut self, expires_at: Option<i64>) {
         match (self.0.expiry_mut(), expires_at) {
@@ -182,7 +207,7 @@ impl Entry {
                     None => Content::Flat(self.0.flat(), self.encoding()),
                 };
                 let content = content.under(self.key(), Expiry::after(expires_at));
-                *self = Entry::new(self.key(), expires_at, self.accessed(), content);
+                *self = self.remade(expires_at, content);
             }
         }
     }
@@ -200,7 +225,7 @@ impl Entry {
                     .copy_from_slice(new);
                 self.0.set_encoding(encoding);
             }
-            content => *self = Entry::new(self.key(), self.expires_at(), self.accessed(), content),
+            content => *self = self.remade(self.expires_at(), content),
         }
         old
     }

@@ -18,6 +18,7 @@ const EXPIRES: u8 = 1 << 1;
 const BITMAP: u8 = 1 << 2;
 const ENCODING_AT: u8 = 3;
 const ENCODING: u8 = 0b11 << ENCODING_AT;
+const FRESH: u8 = 1 << 5;
 
 #[repr(C)]
 struct Header {
@@ -276,6 +277,16 @@ impl Allocation {
         // SAFETY: as in `header`, and `&mut self` makes the borrow the only one.
         let header = unsafe { self.0.as_mut() };
         header.flags = (header.flags & !ENCODING) | (code << ENCODING_AT);
+    }
+
+    pub fn is_fresh(&self) -> bool {
+        self.header().flags & FRESH != 0
+    }
+
+    pub fn set_fresh(&mut self, fresh: bool) {
+        // SAFETY: as in `header`, and `&mut self` makes the borrow the only one.
+        let header = unsafe { self.0.as_mut() };
+        header.flags = (header.flags & !FRESH) | if fresh { FRESH } else { 0 };
     }
 
     /// Makes the value `len` bytes long, new ones zero, if the memory that is there suits the new length exactly as it

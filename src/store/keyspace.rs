@@ -16,6 +16,7 @@ use super::departure::{Departed, Departures};
 use super::locked::Guard;
 use super::segment::LAST_FINGERPRINT;
 use super::shard::Shard;
+use super::snapshot::Marks;
 use super::{Clock, Locked};
 
 /// Shards, a power of two. Many more than cores, so that two busy keys seldom meet in one.
@@ -36,11 +37,12 @@ pub enum Access {
 
 /// Every key of every database.
 pub struct Keyspace {
-    shards: Box<[Cell]>,
+    shards: Arc<[Cell]>,
     hash: Hash,
     clock: Clock,
     databases: usize,
     departures: Arc<Departures>,
+    marks: Arc<Marks>,
     /// The shard where the next sweep begins.
     sweep_from: AtomicUsize,
     /// Counts up; scrambled, it picks random keys.
@@ -50,7 +52,7 @@ pub struct Keyspace {
 /// A shard on cache lines of its own (two: the processor fetches them in pairs), so that a lock taken on one core does
 /// not slow its neighbour's on another.
 #[repr(align(128))]
-struct Cell(RwLock<Shard>);
+pub(super) struct Cell(pub RwLock<Shard>);
 
 /// What one call of [`Keyspace::sweep`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +82,7 @@ impl Keyspace {
             clock,
             databases,
             departures,
+            marks: Arc::default(),
             sweep_from: AtomicUsize::new(0),
             random: AtomicU64::new(random.hash_one(2)),
         }
@@ -148,6 +151,14 @@ impl Keyspace {
                 .map(|shard| (shard, self.lock(shard, access)))
                 .collect(),
         )
+    }
+
+    pub(super) fn shards(&self) -> &Arc<[Cell]> {
+        &self.shards
+    }
+
+    pub(super) fn marks(&self) -> &Arc<Marks> {
+        &self.marks
     }
 
     #[inline]

@@ -8,6 +8,7 @@
 //! - [`handle`]: one entry, to read or to change.
 //! - [`value`]: a Redis string outside the keyspace, short and flat or a compressed bitmap.
 //! - [`watch`]: who wants to know that a key changed; [`departure`]: and that keys went by themselves.
+//! - [`snapshot`]: everything as it was at one instant, read while it goes on changing.
 //! - [`clock`]: what time it is.
 //!
 //! Inside, each holding the next: a `shard` behind one lock has a `table` for each database, made of `segment`s of about
@@ -22,6 +23,7 @@ pub mod locked;
 mod prefetch;
 mod segment;
 mod shard;
+pub mod snapshot;
 mod table;
 pub mod value;
 pub mod walk;
@@ -32,6 +34,7 @@ pub use departure::Why;
 pub use handle::{EntryMut, EntryRef, Removed};
 pub use keyspace::{Access, Keyspace, Swept};
 pub use locked::Locked;
+pub use snapshot::Snapshot;
 pub use value::{Encoding, Value};
 pub use walk::Garbage;
 pub use watch::Watch;

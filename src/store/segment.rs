@@ -35,6 +35,9 @@ pub(super) const MAX_SLOTS: usize = 1024;
 /// that a few inserts and deletes around the limit do not split and join in turns.
 pub(super) const JOIN_LEN: usize = most(MAX_SLOTS) / 4;
 
+/// Entries whose memory is asked for together before a snapshot copies them.
+const COPY_BATCH: usize = 16;
+
 /// The most entries that so many slots take.
 const fn most(slots: usize) -> usize {
     slots - slots / 8
@@ -63,6 +66,8 @@ pub(super) struct Segment {
     first: u32,
     depth: u8,
     len: u32,
+    /// The last snapshot that has taken what it is to find here.
+    taken: u32,
     /// No entry goes before this (Unix ms); it may be earlier than any, and is made exact by [`Segment::remove_due`].
     soonest: i64,
 }
@@ -70,11 +75,11 @@ pub(super) struct Segment {
 impl Segment {
     /// An empty segment for every fingerprint.
     pub fn new() -> Self {
-        Self::with(0, 0, Vec::new())
+        Self::with(0, 0, 0, Vec::new())
     }
 
     /// A segment of these entries, which are in order, with room for more.
-    fn with(first: u32, depth: u8, entries: Vec<(u32, Entry)>) -> Self {
+    fn with(first: u32, depth: u8, taken: u32, entries: Vec<(u32, Entry)>) -> Self {
         let mut slots = MIN_SLOTS;
         while most(slots) < entries.len() + entries.len() / 16 + 1 {
             slots = next_size(slots);
@@ -89,6 +94,7 @@ impl Segment {
             first,
             depth,
             len: entries.len() as u32,
+            taken,
             soonest: soonest.unwrap_or(i64::MAX),
         };
         new.lay_out(slots, entries);
@@ -149,6 +155,11 @@ impl Segment {
 
     pub fn slots(&self) -> usize {
         self.fingerprints.len()
+    }
+
+    /// The smallest fingerprint beyond those that belong here.
+    pub fn end(&self) -> u64 {
+        u64::from(self.first) + (1 << (32 - u32::from(self.depth)))
     }
 
     pub fn soonest(&self) -> i64 {
@@ -301,6 +312,32 @@ impl Segment {
             .skip_while(move |(here, _)| *here < fingerprint)
     }
 
+    /// Whether a snapshot is still to take what it is to find here.
+    #[inline]
+    pub fn awaits(&self, snapshot: u32) -> bool {
+        self.taken != snapshot
+    }
+
+    /// Copies to `into` what a snapshot is to find here, which is then taken: the entries that are not fresh. None is fresh
+    /// any more.
+    pub fn take_for(&mut self, snapshot: u32, into: &mut Vec<Entry>) {
+        self.taken = snapshot;
+        into.reserve(self.len());
+        let mut slots = &mut self.entries[..];
+        while !slots.is_empty() {
+            let (batch, rest) = slots.split_at_mut(slots.len().min(COPY_BATCH));
+            batch.iter().flatten().for_each(Entry::prefetch);
+            for entry in batch.iter_mut().flatten() {
+                if entry.is_fresh() {
+                    entry.set_fresh(false);
+                } else {
+                    into.push(entry.copy());
+                }
+            }
+            slots = rest;
+        }
+    }
+
     /// The next larger size.
     pub fn grow(&mut self) {
         let entries = self.take_entries();
@@ -334,18 +371,18 @@ impl Segment {
         let upper =
             lower.split_off(lower.partition_point(|(fingerprint, _)| *fingerprint < upper_first));
         let depth = self.depth + 1;
-        *self = Self::with(self.first, depth, lower);
-        Self::with(upper_first, depth, upper)
+        *self = Self::with(self.first, depth, self.taken, lower);
+        Self::with(upper_first, depth, self.taken, upper)
     }
 
-    /// Undoes [`Segment::split`].
+    /// Undoes [`Segment::split`]. A snapshot that runs has taken both or neither.
     pub fn join(&mut self, mut upper: Self) {
         debug_assert!(
             self.depth == upper.depth && upper.first == self.first | (1 << 31 >> (self.depth - 1))
         );
         let mut entries = self.take_entries();
         entries.append(&mut upper.take_entries());
-        *self = Self::with(self.first, self.depth - 1, entries);
+        *self = Self::with(self.first, self.depth - 1, self.taken, entries);
     }
 
     /// Bytes allocated for the slots; entries count for themselves.

@@ -11,6 +11,8 @@ use super::watch::Watchers;
 pub(super) struct Shard {
     /// By database, up to the last that was ever used here.
     tables: Vec<Table>,
+    /// Tables that were emptied before a snapshot had taken what it is to find in them.
+    emptied: Vec<Table>,
     pub watchers: Watchers,
     /// Who is told of keys that go by themselves; all shards share it.
     departures: Arc<Departures>,
@@ -24,6 +26,7 @@ impl Shard {
     pub fn new(departures: Arc<Departures>) -> Self {
         Self {
             tables: vec![Table::ready()],
+            emptied: Vec::new(),
             watchers: Watchers::default(),
             departures,
             expired: 0,
@@ -109,7 +112,7 @@ impl Shard {
         self.tables.iter().any(|table| table.soonest() <= now)
     }
 
-    /// Empties a database. Whoever watches a key that was there is told.
+    /// Empties a database. Whoever watches a key that was there is told. What a snapshot is still to find stays with it.
     pub fn flush(&mut self, db: usize, fingerprint: impl Fn(&[u8]) -> u32) -> Table {
         let empty = if db == 0 {
             Table::ready()
@@ -119,7 +122,34 @@ impl Shard {
         let table = std::mem::replace(self.table_mut(db), empty);
         self.watchers
             .touch_where(db, |key| table.find(fingerprint(key), key).is_some());
+        if table.marked_as().is_some() {
+            self.emptied.push(table);
+            return Table::default();
+        }
         table
+    }
+
+    /// From now on, what is here is what a snapshot is to find.
+    pub fn mark(&mut self, snapshot: u32) {
+        for (db, table) in self.tables.iter_mut().enumerate() {
+            table.mark(snapshot, db);
+        }
+    }
+
+    /// The table that was database `db` at the mark, if a snapshot has not taken all of it.
+    pub fn marked(&mut self, db: usize) -> Option<&mut Table> {
+        self.tables
+            .iter_mut()
+            .find(|table| table.marked_as() == Some(db))
+    }
+
+    /// As [`Shard::marked`], where it has been emptied since. It is nobody else's any more.
+    pub fn marked_and_emptied(&mut self, db: usize) -> Option<Table> {
+        let at = self
+            .emptied
+            .iter()
+            .position(|table| table.marked_as() == Some(db))?;
+        Some(self.emptied.swap_remove(at))
     }
 
     /// Exchanges two databases. Whoever watches a key that is there in either is told.

@@ -7,10 +7,24 @@
 
 use super::entry::Entry;
 use super::segment::{JOIN_LEN, MAX_SLOTS, Segment};
+use super::snapshot::Size;
 
 /// The directory has at most so many slots to a segment. Fingerprints from a good hash stay far below; if ever many were
 /// equal, splitting would not separate them, and their segment grows instead.
 const MAX_SPREAD: usize = 16;
+
+/// What a snapshot that runs is to find in a table.
+///
+/// At the mark it is everything. From then on, each entry is copied to `old` just before it changes for the first time, and
+/// is fresh after that, as are entries that are added; so what the snapshot is to find is always `old` and, in segments it
+/// has not taken yet, whatever is not fresh. So each write copies at most the one key that it writes, and a copied bitmap
+/// shares its chunks.
+struct Capture {
+    snapshot: u32,
+    /// The table's database at the mark; SWAPDB may have moved it since.
+    db: usize,
+    old: Vec<Entry>,
+}
 
 /// Keys of one database, in one shard.
 pub(super) struct Table {
@@ -24,6 +38,8 @@ pub(super) struct Table {
     expiry_sum: i128,
     /// No entry goes before this (Unix ms); it may be earlier than any.
     soonest: i64,
+    /// There while a snapshot has not taken all of the table.
+    capture: Option<Box<Capture>>,
 }
 
 impl Default for Table {
@@ -36,6 +52,7 @@ impl Default for Table {
             expiring: 0,
             expiry_sum: 0,
             soonest: i64::MAX,
+            capture: None,
         }
     }
 }
@@ -56,6 +73,14 @@ impl Table {
     /// How many keys have an expiry.
     pub fn expiring(&self) -> usize {
         self.expiring
+    }
+
+    /// How many keys there are, and how many have an expiry.
+    pub fn size(&self) -> Size {
+        Size {
+            keys: self.len as u64,
+            expiring: self.expiring as u64,
+        }
     }
 
     /// The sum of all expiries, in milliseconds since the Unix epoch.
@@ -93,7 +118,9 @@ impl Table {
 
     /// The entry, to change its value; for the expiry there is [`Table::set_expiry`].
     #[inline]
+    #[inline]
     pub fn entry_mut(&mut self, place: Place) -> &mut Entry {
+        self.keep(place);
         self.segments[place.segment].entry_mut(place.slot)
     }
 
@@ -121,6 +148,7 @@ impl Table {
         }
         loop {
             let segment = self.directory[self.slot_of(fingerprint)] as usize;
+            entry.set_fresh(self.awaits(segment));
             match self.segments[segment].insert(fingerprint, entry) {
                 Ok(slot) => return Place { segment, slot },
                 Err(refused) => entry = refused,
@@ -131,6 +159,7 @@ impl Table {
 
     /// Takes an entry out.
     pub fn remove(&mut self, place: Place) -> Entry {
+        self.keep(place);
         let removed = self.segments[place.segment].remove(place.slot);
         self.len -= 1;
         self.count_expiry(removed.expires_at(), None);
@@ -139,13 +168,16 @@ impl Table {
     }
 
     /// Puts another entry of the same key in its place.
-    pub fn exchange(&mut self, place: Place, entry: Entry) -> Entry {
+    pub fn exchange(&mut self, place: Place, mut entry: Entry) -> Entry {
+        self.keep(place);
+        entry.set_fresh(self.awaits(place.segment));
         self.count_expiry(self.entry(place).expires_at(), entry.expires_at());
         self.segments[place.segment].exchange(place.slot, entry)
     }
 
     /// Sets, moves or removes an entry's expiry.
     pub fn set_expiry(&mut self, place: Place, expires_at: Option<i64>) {
+        self.keep(place);
         self.count_expiry(self.entry(place).expires_at(), expires_at);
         self.segments[place.segment].set_expiry(place.slot, expires_at);
     }
@@ -185,7 +217,8 @@ impl Table {
     }
 
     /// Removes entries whose time has come, segment by segment, and stops once `limit` are removed or all are. Says
-    /// whether all are. Segments without such entries are not looked at.
+    /// whether all are. Segments without such entries are not looked at. A snapshot that runs does not find them any more:
+    /// whoever reads it would leave them out.
     pub fn remove_due(&mut self, now: i64, limit: usize, mut gone: impl FnMut(Entry)) -> bool {
         let mut removed = 0;
         let mut at = 0;
@@ -253,6 +286,10 @@ impl Table {
         while let Some(sibling) = self.sibling(at)
             && self.segments[at].len() + self.segments[sibling].len() <= JOIN_LEN
         {
+            if self.awaits(at) != self.awaits(sibling) {
+                self.take_early(at);
+                self.take_early(sibling);
+            }
             at = self.join(at, sibling);
             joined = true;
         }
@@ -298,6 +335,83 @@ impl Table {
             self.bits -= 1;
         }
         lower
+    }
+
+    /// From now on, what is here is what a snapshot is to find as database `db`, until it has taken it all.
+    pub fn mark(&mut self, snapshot: u32, db: usize) {
+        debug_assert!(self.capture.is_none(), "one snapshot at a time");
+        if self.len > 0 {
+            self.capture = Some(Box::new(Capture {
+                snapshot,
+                db,
+                old: Vec::new(),
+            }));
+        }
+    }
+
+    /// The database under which a snapshot has something to take here.
+    pub fn marked_as(&self) -> Option<usize> {
+        self.capture.as_ref().map(|capture| capture.db)
+    }
+
+    /// To be called before an entry changes or goes: copies it if a snapshot is to find it as it was.
+    #[inline]
+    fn keep(&mut self, place: Place) {
+        if self.capture.is_some() {
+            self.keep_old(place);
+        }
+    }
+
+    #[cold]
+    fn keep_old(&mut self, place: Place) {
+        let capture = self.capture.as_mut().expect("just seen");
+        let segment = &mut self.segments[place.segment];
+        if segment.awaits(capture.snapshot) && !segment.entry(place.slot).is_fresh() {
+            capture.old.push(segment.entry(place.slot).copy());
+            segment.entry_mut(place.slot).set_fresh(true);
+        }
+    }
+
+    /// Whether a snapshot is still to take what it is to find in a segment.
+    #[inline]
+    fn awaits(&self, segment: usize) -> bool {
+        match &self.capture {
+            None => false,
+            Some(capture) => self.segments[segment].awaits(capture.snapshot),
+        }
+    }
+
+    /// Takes for the snapshot what it is to find in a segment, before it gets there itself.
+    fn take_early(&mut self, at: usize) {
+        if self.awaits(at) {
+            let capture = self.capture.as_mut().expect("it is awaited");
+            self.segments[at].take_for(capture.snapshot, &mut capture.old);
+        }
+    }
+
+    /// Moves to `into` what a snapshot is to find from a fingerprint on, of one segment at most, and what was copied since
+    /// it last asked. Says from where to go on; `None` if nothing is left.
+    pub fn take_from(&mut self, from: u64, into: &mut Vec<Entry>) -> Option<u64> {
+        let next = self.next_awaiting(from);
+        let capture = self.capture.as_mut()?;
+        into.append(&mut capture.old);
+        let Some(at) = next else {
+            self.capture = None;
+            return None;
+        };
+        self.segments[at].take_for(capture.snapshot, into);
+        Some(self.segments[at].end())
+    }
+
+    fn next_awaiting(&self, mut from: u64) -> Option<usize> {
+        while let Ok(fingerprint) = u32::try_from(from) {
+            let at = *self.directory.get(self.slot_of(fingerprint))? as usize;
+            if self.awaits(at) {
+                return Some(at);
+            }
+            from = self.segments[at].end();
+        }
+        None
     }
 
     /// How many slots of the directory name a segment.
@@ -348,6 +462,10 @@ impl Table {
                 .flat_map(|segment| segment.iter_from(0).map(|(_, entry)| entry))
         };
         assert_eq!(self.len, entries().count());
+        for (at, segment) in self.segments.iter().enumerate() {
+            let fresh = segment.iter_from(0).any(|(_, entry)| entry.is_fresh());
+            assert!(!fresh || self.awaits(at), "segment {at} has fresh entries");
+        }
         assert_eq!(
             self.expiring,
             entries()

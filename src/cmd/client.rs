@@ -1,12 +1,13 @@
 //! One connection, as commands see it: what it selected, queued and watches, and what others may know of it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::mailbox::Mailbox;
 use super::transaction::{Queue, Watching};
 use super::{Command, table};
 use crate::resp::{Output, Reply, Version};
@@ -162,8 +163,10 @@ pub struct ClientInfo {
     last_command: AtomicUsize,
     pub said: Mutex<Said>,
     pub watching: Mutex<Option<Watched>>,
+    /// What others send to it: there from the first subscription on.
+    pub(super) mailbox: OnceLock<Box<Mailbox>>,
     closing: AtomicBool,
-    /// Wakes the connection so that it sees it was told to close.
+    /// Wakes the connection so that it sees it was told to close, or has mail.
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -194,6 +197,11 @@ impl ClientInfo {
     /// Tells the connection to close once what it is doing is done.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Lets the connection look at what others want of it.
+    pub(super) fn wake(&self) {
         (self.wake)();
     }
 
@@ -274,6 +282,7 @@ impl Clients {
             last_command: AtomicUsize::new(0),
             said: Mutex::default(),
             watching: Mutex::default(),
+            mailbox: OnceLock::new(),
             closing: AtomicBool::new(false),
             wake: origin.wake,
         });

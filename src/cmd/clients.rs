@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::client::{Client, ClientInfo, Replies};
 use super::connection::USER;
-use super::{Args, CmdError, CmdResult, Context, Flow};
+use super::pubsub::Kind as Channels;
+use super::{Args, CmdError, CmdResult, Context, Flow, pubsub};
 use crate::number::parse_i64;
 use crate::resp::{Reply, Request};
 use crate::words::until_nul;
@@ -141,8 +142,12 @@ pub(super) fn list(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         clients.list()
     } else if args.len() == 2 && args.take_word("TYPE") {
         match Kind::take(&mut args)? {
-            Kind::Normal => clients.list(),
             Kind::Other => Vec::new(),
+            kind => {
+                let mut all = clients.list();
+                all.retain(|info| kind.fits(info));
+                all
+            }
         }
     } else if args.len() > 1 && args.take_word("ID") {
         let ids: Result<Vec<i64>, _> = args
@@ -169,10 +174,12 @@ fn text(text: String) -> Reply {
     }
 }
 
-/// What CLIENT calls a type of connection. All here are normal.
+/// What CLIENT calls a type of connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Normal,
+    Pubsub,
+    /// Masters and replicas: there are none.
     Other,
 }
 
@@ -181,16 +188,27 @@ impl Kind {
         if args.take_word("NORMAL") {
             return Ok(Kind::Normal);
         }
-        let others = ["MASTER", "REPLICA", "SLAVE", "PUBSUB"];
+        if args.take_word("PUBSUB") {
+            return Ok(Kind::Pubsub);
+        }
+        let others = ["MASTER", "REPLICA", "SLAVE"];
         if others.into_iter().any(|word| args.take_word(word)) {
             return Ok(Kind::Other);
         }
         Err(quoting("Unknown client type '", args.take()?, "'"))
     }
+
+    fn fits(self, info: &ClientInfo) -> bool {
+        match self {
+            Kind::Normal => !info.is_subscribed(),
+            Kind::Pubsub => info.is_subscribed(),
+            Kind::Other => false,
+        }
+    }
 }
 
 /// A connection's line in CLIENT LIST, with every field that Redis 8.2 gives, in its order. Times are in seconds and sizes
-/// in bytes; what does not exist here, as subscriptions, is zero.
+/// in bytes; what does not exist here is zero.
 fn describe(cx: &Context<'_>, info: &Arc<ClientInfo>, request: Request<'_>) -> String {
     let get = |number: &std::sync::atomic::AtomicUsize| number.load(Ordering::Relaxed);
     let c_text = |bytes: &[u8]| String::from_utf8_lossy(until_nul(bytes)).into_owned();
@@ -200,6 +218,8 @@ fn describe(cx: &Context<'_>, info: &Arc<ClientInfo>, request: Request<'_>) -> S
     let (watched, dirty) = info.watched();
     let queued = info.queued.load(Ordering::Relaxed);
     let flags: String = [
+        ('O', info.is_monitor()),
+        ('P', info.is_subscribed()),
         ('x', queued >= 0),
         ('b', info.blocked.load(Ordering::Relaxed)),
         ('d', dirty),
@@ -221,7 +241,7 @@ fn describe(cx: &Context<'_>, info: &Arc<ClientInfo>, request: Request<'_>) -> S
     let (buffer, free, output) = (
         get(&info.query_buffer),
         get(&info.query_buffer_free),
-        get(&info.output),
+        info.unsent(),
     );
     let queued_bytes = get(&info.queued_bytes);
     let total = size_of::<Client>()
@@ -232,8 +252,8 @@ fn describe(cx: &Context<'_>, info: &Arc<ClientInfo>, request: Request<'_>) -> S
     let said = info.said.lock();
     let command = info.last_command().map_or("NULL", |command| command.name);
     format!(
-        "id={id} addr={addr} laddr={laddr} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub=0 psub=0 \
-         ssub=0 multi={queued} watch={watched} qbuf={buffer} qbuf-free={free} argv-mem={arguments} \
+        "id={id} addr={addr} laddr={laddr} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub={sub} psub={psub} \
+         ssub={ssub} multi={queued} watch={watched} qbuf={buffer} qbuf-free={free} argv-mem={arguments} \
          multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={pieces} omem={output} tot-mem={total} events={events} \
          cmd={command} user={USER} redir=-1 resp={resp} lib-name={lib_name} lib-ver={lib_ver} io-thread=0 \
          tot-net-in={bytes_in} tot-net-out={bytes_out} tot-cmds={commands}",
@@ -245,6 +265,9 @@ fn describe(cx: &Context<'_>, info: &Arc<ClientInfo>, request: Request<'_>) -> S
         age = seconds_since(info.created_ms),
         idle = seconds_since(info.active_ms.load(Ordering::Relaxed)),
         db = get(&info.db),
+        sub = info.subscriptions(Channels::Channel),
+        psub = info.subscriptions(Channels::Pattern),
+        ssub = info.subscriptions(Channels::Shard),
         pieces = usize::from(output > 0),
         events = if output > 0 { "rw" } else { "r" },
         resp = get(&info.resp),
@@ -329,7 +352,7 @@ impl<'a> Target<'a> {
         is(self.addr, &info.addr)
             && is(self.laddr, &info.laddr)
             && self.id.is_none_or(|id| info.id == id as u64)
-            && self.kind.is_none_or(|kind| kind == Kind::Normal)
+            && self.kind.is_none_or(|kind| kind.fits(info))
             && !(self.skip_me && info.id == cx.client.info.id)
             && (cx.now() - info.created_ms) / 1000 >= self.max_age
     }
@@ -364,7 +387,9 @@ pub(super) fn kill(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         if info.id == cx.client.info.id {
             cx.flow = Flow::Close;
         } else {
-            cx.world.clients.unregister(info.id); // gone for everybody from now on, not when its task has seen it
+            // Gone for everybody from now on, not when its task has seen it.
+            cx.world.clients.unregister(info.id);
+            pubsub::forget(cx.world, &info);
             info.close();
         }
     }

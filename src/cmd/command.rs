@@ -201,6 +201,11 @@ impl Command {
         }
     }
 
+    /// Whether what it does has to happen on replicas as well: it writes, or publishes.
+    pub fn changes_replicas(&self) -> bool {
+        self.flags.contains(Flags::WRITE) || matches!(self.name, "publish" | "spublish")
+    }
+
     /// Index of the first argument after the name (and the subcommand).
     pub fn args_at(&self) -> usize {
         if self.name.contains('|') { 2 } else { 1 }

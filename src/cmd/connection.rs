@@ -2,7 +2,7 @@
 
 use subtle::ConstantTimeEq;
 
-use super::{Args, CmdError, CmdResult, Context, Flow, clients, transaction};
+use super::{Args, CmdError, CmdResult, Context, Flow, clients, pubsub, transaction};
 use crate::config::REDIS_VERSION;
 use crate::number::parse_i64;
 use crate::resp::{Reply, Version};
@@ -12,16 +12,21 @@ use crate::words::until_nul;
 /// The one user there is.
 pub(super) const USER: &str = "default";
 
-/// `PING [message]`
+/// `PING [message]`: a subscribed connection that speaks RESP2 gets `pong` and the message, or an empty one.
 pub(super) fn ping(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     if args.len() > 1 {
         return Err(CmdError::Arity(cx.command.name));
     }
-    Ok(args
-        .take_optional()
-        .map_or(Reply::Simple("PONG".into()), |message| {
-            Reply::Bulk(message.into())
-        }))
+    let message = args.take_optional();
+    if pubsub::restricts(cx.client) {
+        // In the shape of a message, as nothing else can be told apart there.
+        let message = message.unwrap_or_default();
+        return Ok(Reply::Array(vec![
+            Reply::bulk("pong"),
+            Reply::bulk(message),
+        ]));
+    }
+    Ok(message.map_or(Reply::Simple("PONG".into()), Reply::bulk))
 }
 
 /// `ECHO message`
@@ -153,6 +158,7 @@ pub(super) fn quit(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
 /// `RESET`: the connection is as if it had just come, but for its id and what it said of its library.
 pub(super) fn reset(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
     transaction::forget(cx.world, cx.client);
+    pubsub::forget(cx.world, &cx.client.info);
     cx.client.reset(cx.world.config.requirepass().is_none());
     Ok(Reply::Simple("RESET".into()))
 }

@@ -1,7 +1,8 @@
 //! What all containers (CONFIG, MEMORY, ...) have in common: they do nothing by themselves, and they can be asked for help.
 
 use super::{Args, CmdError, CmdResult, Command, Context, docs, table};
-use crate::resp::Reply;
+use crate::resp::{Reply, Request};
+use crate::words::until_nul;
 
 /// The container without a subcommand. Its arity asks for one, so this is the answer to a table that forgot to.
 pub(super) fn none(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
@@ -19,6 +20,16 @@ pub(super) fn help(_: &mut Context<'_>, args: Args<'_>) -> CmdResult {
             (synopsis, summary.to_string())
         }),
     ))
+}
+
+/// What a subcommand answers that counts its arguments itself.
+pub(super) fn misused(request: Request<'_>) -> CmdError {
+    let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
+    text.extend_from_slice(until_nul(request.get(1).unwrap_or_default()));
+    text.extend_from_slice(b"'. Try ");
+    text.extend(request.name().to_ascii_uppercase());
+    text.extend_from_slice(b" HELP.");
+    CmdError::Quoting(text)
 }
 
 /// A subcommand's name and arguments as one would type them, and its summary.

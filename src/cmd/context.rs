@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Args, Client, CmdError, Command, Flow, Scope, World, count_error};
+use super::{Args, Client, CmdError, Command, Flow, Scope, World, count_error, monitor};
 use crate::bits::View;
 use crate::resp::{Output, Reply, Request};
 use crate::stats::Counter;
@@ -55,6 +55,7 @@ impl<'a> Context<'a> {
         let running = self.world.calls.start(self.command);
         let reply = (self.command.run)(self, args).unwrap_or_else(Reply::from);
         running.end(reply.is_error());
+        monitor::show(self.world, self.client, self.command, args.request());
         self.world.stats.count(Counter::Commands);
         self.client.info.count_command();
         count_error(self.world, reply)

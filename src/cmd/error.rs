@@ -40,6 +40,11 @@ pub enum CmdError {
     InvalidDbIndex,
     #[error("ERR invalid expire time in '{0}' command")]
     ExpireTime(&'static str),
+    /// The name of a command that a connection in RESP2 may not send while it is subscribed.
+    #[error(
+        "ERR Can't execute '{0}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+    )]
+    Subscribed(&'static str),
     #[error("NOAUTH Authentication required.")]
     NoAuth,
     #[error("WRONGPASS invalid username-password pair or user is disabled.")]

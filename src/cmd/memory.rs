@@ -112,7 +112,7 @@ pub(super) fn client_buffers(cx: &Context<'_>) -> u64 {
     all.iter()
         .map(|client| {
             let input = client.query_buffer.load(Relaxed) + client.query_buffer_free.load(Relaxed);
-            (input + client.output.load(Relaxed)) as u64
+            (input + client.unsent()) as u64
         })
         .sum()
 }

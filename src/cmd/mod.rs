@@ -32,8 +32,11 @@ mod keys;
 mod lcs;
 mod long_double;
 mod lookup;
+mod mailbox;
 mod memory;
+mod monitor;
 mod object;
+mod pubsub;
 pub mod session;
 mod set;
 mod settings;
@@ -83,6 +86,7 @@ pub struct Wait {
 pub fn execute(world: &World, client: &mut Client, request: Request<'_>, out: &mut Output) -> Flow {
     let (reply, flow) = answer(world, client, request, out);
     client.send(reply, out);
+    client.collect_mail(out);
     if matches!(flow, Flow::Wait(_)) {
         client.info.blocked.store(true, Ordering::Relaxed);
     } else {
@@ -161,6 +165,16 @@ fn admit(
             "ERR Command not allowed inside a transaction",
         ));
     }
+    if pubsub::restricts(client) && !pubsub::allowed_while_subscribed(command.name) {
+        return refuse(CmdError::Subscribed(command.name));
+    }
+    if client.info.is_monitor()
+        && (command.changes_replicas() || command.flags.contains(Flags::READONLY))
+    {
+        return refuse(CmdError::other(
+            "ERR Replica can't interact with the keyspace", // which is what Redis takes it for
+        ));
+    }
     Ok(command)
 }
 
@@ -181,5 +195,6 @@ pub fn prefetch<'r>(
 /// Undoes what a connection left behind in the keyspace. Called once when it is gone.
 pub fn disconnect(world: &World, client: &mut Client) {
     transaction::unwatch_all(world, client);
+    pubsub::forget(world, &client.info);
     world.clients.unregister(client.info.id);
 }

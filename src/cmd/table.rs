@@ -8,7 +8,8 @@ use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Sco
 pub use super::lookup::find;
 use super::{
     CmdError, admin, bitfield, bitmap, bitop, clients, connection, container, counter, debug,
-    expire, info, introspect, keys, lcs, memory, object, set, settings, string, transaction,
+    expire, info, introspect, keys, lcs, memory, monitor, object, pubsub, set, settings, string,
+    transaction,
 };
 use crate::resp::Request;
 use crate::store::Access;
@@ -27,6 +28,7 @@ const PROTECTED: Flags = Flags::PROTECTED;
 const NO_MULTI: Flags = Flags::NO_MULTI;
 const ALLOW_BUSY: Flags = Flags::ALLOW_BUSY;
 const ADMIN: Flags = Flags::ADMIN;
+const PUBSUB: Flags = Flags::PUBSUB;
 const NO_AUTH: Flags = Flags::NO_AUTH;
 
 const BITMAP: Categories = Categories::BITMAP;
@@ -155,6 +157,7 @@ pub static TABLE: &[Command] = &[
     row("dbsize",         1, &[READONLY, FAST],               &[KEYSPACE],   &[],             admin::dbsize).scope(Scope::Walk(Access::Read)).tips(&["request_policy:all_shards", "response_policy:agg_sum"]),
     row("flushall",      -1, &[WRITE],                        &[KEYSPACE, DANGEROUS], &[],             admin::flushall).scope(Scope::Everything(Access::Write)).tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
     row("flushdb",       -1, &[WRITE],                        &[KEYSPACE, DANGEROUS], &[],             admin::flushdb).scope(Scope::Everything(Access::Write)).tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
+    row("monitor",        1, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],        &[],             monitor::monitor),
     row("role",           1, &[NOSCRIPT, LOADING, STALE, FAST], &[Categories::ADMIN, DANGEROUS], &[], admin::role),
     row("shutdown",      -1, &[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY], &[],           &[],             admin::shutdown),
     row("swapdb",         3, &[WRITE, FAST],                  &[KEYSPACE, DANGEROUS], &[],             admin::swapdb).scope(Scope::Everything(Access::Write)),
@@ -171,6 +174,23 @@ pub static TABLE: &[Command] = &[
         row("memory|stats",   2, &[],                             &[],           &[],             memory::stats).scope(Scope::Walk(Access::Read)).tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]),
         row("memory|usage",  -3, &[READONLY],                     &[],           &[looks(2)],     memory::usage),
     ]),
+    // pubsub
+    row("psubscribe",    -2, &[PUBSUB, NOSCRIPT, LOADING, STALE], &[], &[],             pubsub::psubscribe),
+    row("publish",        3, &[PUBSUB, LOADING, STALE, FAST], &[],           &[],             pubsub::publish),
+    row("pubsub",        -2, &[],                             &[],           &[],             container::none).subcommands(&[
+        row("pubsub|channels", -2, &[PUBSUB, LOADING, STALE],     &[],           &[],             pubsub::channels),
+        row("pubsub|help",     2, &[LOADING, STALE],             &[],           &[],             container::help),
+        row("pubsub|numpat",   2, &[PUBSUB, LOADING, STALE],     &[],           &[],             pubsub::numpat),
+        row("pubsub|numsub",  -2, &[PUBSUB, LOADING, STALE],     &[],           &[],             pubsub::numsub),
+        row("pubsub|shardchannels", -2, &[PUBSUB, LOADING, STALE], &[],         &[],             pubsub::shardchannels),
+        row("pubsub|shardnumsub", -2, &[PUBSUB, LOADING, STALE], &[],           &[],             pubsub::shardnumsub),
+    ]),
+    row("punsubscribe",  -1, &[PUBSUB, NOSCRIPT, LOADING, STALE], &[], &[],             pubsub::punsubscribe),
+    row("spublish",       3, &[PUBSUB, LOADING, STALE, FAST], &[],           &[names(1)],     pubsub::spublish).scope(Scope::Nothing),
+    row("ssubscribe",    -2, &[PUBSUB, NOSCRIPT, LOADING, STALE], &[], &[names(1).rest(1)], pubsub::ssubscribe).scope(Scope::Nothing),
+    row("subscribe",     -2, &[PUBSUB, NOSCRIPT, LOADING, STALE], &[], &[],             pubsub::subscribe),
+    row("sunsubscribe",  -1, &[PUBSUB, NOSCRIPT, LOADING, STALE], &[], &[names(1).rest(1)], pubsub::sunsubscribe).scope(Scope::Nothing),
+    row("unsubscribe",   -1, &[PUBSUB, NOSCRIPT, LOADING, STALE], &[], &[],             pubsub::unsubscribe),
     // debug
     row("debug",         -2, &[ADMIN, NOSCRIPT, LOADING, STALE, PROTECTED], &[],           &[],             debug::debug).scope(Scope::Walk(Access::Write)),
 ];
@@ -226,6 +246,11 @@ const fn deletes(first: usize) -> KeySpec {
 /// Its value is overwritten.
 const fn writes(first: usize) -> KeySpec {
     KeySpec::one(KeyFlags::OW.union(KeyFlags::UPDATE), first)
+}
+
+/// It is no key, but says where in a cluster the command belongs.
+const fn names(first: usize) -> KeySpec {
+    KeySpec::one(KeyFlags::NOT_KEY, first)
 }
 
 const fn row(

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::Clients;
 use super::calls::Calls;
 use super::footprint::Footprint;
+use super::pubsub::Broker;
 use crate::config::Config;
 use crate::stats::Stats;
 use crate::store::{Clock, Keyspace};
@@ -16,6 +17,8 @@ pub struct World {
     pub stats: Arc<Stats>,
     pub keyspace: Keyspace,
     pub clients: Clients,
+    /// Who listens to channels, to events of keys, and to commands.
+    pub broker: Arc<Broker>,
     /// Changes of keys since the last save (INFO's rdb_changes_since_last_save).
     pub changes: AtomicU64,
     /// Forty hexadecimal digits, new at every start.
@@ -87,11 +90,13 @@ pub type Aside = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 impl World {
     pub fn new(config: Arc<Config>, stats: Arc<Stats>, clock: Clock) -> Self {
+        let broker = Broker::new(&config, Arc::clone(&stats));
         Self {
             keyspace: Keyspace::new(config.databases(), clock.clone()),
             config,
             stats,
             clients: Clients::default(),
+            broker,
             changes: AtomicU64::new(0),
             run_id: run_id(),
             started_ms: clock.now_ms(),

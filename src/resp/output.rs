@@ -117,6 +117,15 @@ impl Output {
         }
     }
 
+    /// Appends what is encoded already.
+    pub fn push_encoded(&mut self, bytes: Bytes) {
+        if bytes.len() < SHARE {
+            self.tail.extend_from_slice(&bytes);
+        } else {
+            self.enqueue(Piece::Bytes(bytes));
+        }
+    }
+
     /// Appends the start of an array whose `len` replies are pushed one by one after it.
     pub fn begin_array(&mut self, len: usize) {
         self.header(b'*', len);

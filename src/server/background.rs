@@ -52,6 +52,9 @@ pub(super) async fn close_idle(shared: Arc<Shared>) {
         let timeout_ms = i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
         let now = shared.world.keyspace.clock().now_ms();
         for client in shared.world.clients.list() {
+            if client.is_subscribed() || client.is_monitor() {
+                continue; // they listen, and may be silent for ever
+            }
             let silent_ms = now - client.active_ms.load(Ordering::Relaxed);
             if silent_ms >= timeout_ms + 1000 {
                 tracing::debug!("Closing idle client {}", client.addr);

@@ -16,7 +16,8 @@
 //! # Being told to stop
 //!
 //! CLIENT KILL, the idle timeout and the end of the server mark the connection and wake its task. It looks at the mark each
-//! time it runs, so the mark costs nothing while it waits.
+//! time it runs, so the mark costs nothing while it waits. What others send to it ([`crate::cmd`]'s mailboxes) wakes it
+//! the same way.
 
 use std::{
     future::poll_fn,
@@ -35,7 +36,6 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use super::{Shared, buffers, listener::Peer};
 use crate::{
     cmd::{self, Client, Flow, Origin, Wait},
-    config::ClientClass,
     resp::{Limits, Output, Parser},
     stats::Counter,
 };
@@ -214,6 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Step::Read;
         }
         self.output.lend(buffers::take);
+        self.client.collect_mail(&mut self.output); // it came before these requests were run
         let step = self.run_turn();
         let done = self.parser.release();
         if done == self.input.len() {
@@ -330,12 +331,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         })
     }
 
-    /// Writes what the socket takes now, and judges what is left by the output limits.
+    /// Takes what others sent, writes what the socket takes now, and judges what is left by the output limits.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        self.client.collect_mail(&mut self.output);
         if self.poll_flush(cx)?.is_ready() {
             return Ok(());
         }
-        let limit = self.shared.world.config.output_limit(ClientClass::Normal);
+        let limit = self
+            .shared
+            .world
+            .config
+            .output_limit(self.client.info.class());
         let held = self.output.held() as u64;
         let over_hard = limit.hard > 0 && held > limit.hard;
         let over_soft = limit.soft > 0 && held > limit.soft;

@@ -3,6 +3,7 @@
 //! - `random_rounds_agree` plays seeded random commands over everything the two share (`generate.rs`), and compares
 //!   the whole keyspace after each round. A failing round is shortened until every step left is needed.
 //! - `scripts.rs` plays the files in `scripts/`, where each line is a command: examples, error texts, orders of checks.
+//! - `streams.rs` compares all that several connections receive, asked for or not: messages, events, MONITOR.
 //! - `spans.rs`, `giants.rs`, `protocol.rs` and `metadata.rs` hold what is easier said as loops or bytes.
 //!
 //! What may differ stands in `rules.rs`, and nowhere else. From the environment:
@@ -23,6 +24,7 @@ mod random;
 mod rules;
 mod scripts;
 mod spans;
+mod streams;
 mod wire;
 
 use std::collections::BTreeSet;

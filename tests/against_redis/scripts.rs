@@ -143,7 +143,7 @@ fn play_script(pair: &Pair, name: &str, text: &str, wrong: &mut Vec<String>) -> 
 }
 
 /// Flushes, and waits until the connections of the last paragraph are gone: CLIENT LIST would count them.
-fn start_afresh(server: &Server) {
+pub fn start_afresh(server: &Server) {
     let mut connection = server.connect();
     // A server that cannot even flush will be seen to differ by the next line.
     let _ = connection.ask(&[b"FLUSHALL"]);
@@ -164,7 +164,7 @@ fn indented(reply: &[u8]) -> String {
 }
 
 /// Splits a line into words as redis-cli does, plus the repeats described above.
-fn words_of(line: &str) -> Result<Words, &'static str> {
+pub fn words_of(line: &str) -> Result<Words, &'static str> {
     let bytes = line.as_bytes();
     let mut words = Vec::new();
     let mut at = 0;

@@ -46,6 +46,29 @@ impl Connection {
         }
     }
 
+    /// Adds what comes within `time` to what has been received.
+    pub fn listen(&mut self, time: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(time))?;
+        let came = self.fill();
+        self.stream.set_read_timeout(Some(PATIENCE))?;
+        match came {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                ) =>
+            {
+                Ok(())
+            }
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// What has been received and not handed out.
+    pub fn received(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// Sends `words` and waits for the reply.
     pub fn ask(&mut self, words: &[&[u8]]) -> io::Result<Node> {
         self.send(&multibulk(words))?;
@@ -130,7 +153,7 @@ pub fn line_of(words: &[Vec<u8>]) -> String {
 }
 
 /// The length of the reply that `bytes` starts with, if all of it is there.
-fn reply_length(bytes: &[u8]) -> Option<usize> {
+pub fn reply_length(bytes: &[u8]) -> Option<usize> {
     let line_end = bytes.windows(2).position(|pair| pair == b"\r\n")? + 2;
     let count = || {
         std::str::from_utf8(&bytes[1..line_end - 2])

@@ -6,6 +6,7 @@
 mod bitmap;
 mod connection;
 mod generic;
+mod pubsub;
 mod server;
 mod string;
 mod synopsis;
@@ -23,6 +24,7 @@ static GROUPS: &[(&str, &[Doc])] = &[
     ("bitmap", bitmap::DOCS),
     ("connection", connection::DOCS),
     ("generic", generic::DOCS),
+    ("pubsub", pubsub::DOCS),
     ("server", server::DOCS),
     ("string", string::DOCS),
     ("transactions", transactions::DOCS),
@@ -32,6 +34,7 @@ static GROUPS: &[(&str, &[Doc])] = &[
 pub(super) struct Doc {
     name: &'static str,
     since: &'static str,
+    /// Empty where Redis says none.
     complexity: &'static str,
     pub(super) summary: &'static str,
     /// As [`synopsis`] reads it.
@@ -115,8 +118,10 @@ pub(super) fn reply(command: &Command) -> Option<Reply> {
         ("summary", Reply::bulk(doc.summary)),
         ("since", Reply::bulk(doc.since)),
         ("group", Reply::bulk(group)),
-        ("complexity", Reply::bulk(doc.complexity)),
     ];
+    if !doc.complexity.is_empty() {
+        card.push(("complexity", Reply::bulk(doc.complexity)));
+    }
     if !doc.history.is_empty() {
         let change = |&(version, what): &(&'static str, &'static str)| {
             Reply::Array(vec![Reply::bulk(version), Reply::bulk(what)])

@@ -63,6 +63,8 @@ pub(super) const DOCS: &[Doc] = &[
         ""),
     doc("memory|usage", "4.0.0", "O(1); O(N) of the length for long strings", "Returns how many bytes a key and its value take.",
         "key [SAMPLES=count:integer]"),
+    doc("monitor", "1.0.0", "", "Shows every command that the server runs.",
+        ""),
     doc("role", "2.8.12", "O(1)", "Tells whether the server is a master or a replica.",
         ""),
     doc("shutdown", "1.0.0", "O(1)", "Ends the server.",

@@ -10,6 +10,7 @@ use nix::sys::utsname;
 use super::super::Context;
 use super::super::footprint;
 use super::super::memory::{client_buffers, ratio};
+use super::super::pubsub::Kind;
 use super::{Page, human};
 use crate::config::{MaxmemoryPolicy, REDIS_VERSION};
 use crate::stats::{Counter, Rate};
@@ -105,11 +106,14 @@ pub(super) fn clients(cx: &Context<'_>, page: &mut Page) {
     );
     page.field(
         "client_recent_max_output_buffer",
-        most(|client| client.output.load(Relaxed)).unwrap_or(0),
+        most(|client| client.unsent()).unwrap_or(0),
     );
     page.field("blocked_clients", blocked);
     page.field("tracking_clients", 0);
-    page.field("pubsub_clients", 0);
+    page.field(
+        "pubsub_clients",
+        all.iter().filter(|client| client.is_subscribed()).count(),
+    );
     page.field("watching_clients", watched(1).count());
     page.field("clients_in_timeout_table", blocked);
     page.field("total_watched_keys", watched(0).sum::<usize>());
@@ -272,9 +276,10 @@ pub(super) fn stats(cx: &Context<'_>, page: &mut Page) {
     page.field("total_eviction_exceeded_time", 0);
     page.field("current_eviction_exceeded_time", 0);
     counters(page, &[Counter::Hits, Counter::Misses]);
-    page.field("pubsub_channels", 0);
-    page.field("pubsub_patterns", 0);
-    page.field("pubsubshard_channels", 0);
+    let broker = &cx.world.broker;
+    page.field("pubsub_channels", broker.len(Kind::Channel));
+    page.field("pubsub_patterns", broker.len(Kind::Pattern));
+    page.field("pubsubshard_channels", broker.len(Kind::Shard));
     page.field("latest_fork_usec", 0);
     page.field("total_forks", 0);
     page.field("migrate_cached_sockets", 0);

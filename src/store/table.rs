@@ -118,7 +118,6 @@ impl Table {
 
     /// The entry, to change its value; for the expiry there is [`Table::set_expiry`].
     #[inline]
-    #[inline]
     pub fn entry_mut(&mut self, place: Place) -> &mut Entry {
         self.keep(place);
         self.segments[place.segment].entry_mut(place.slot)

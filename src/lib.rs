@@ -6,7 +6,7 @@
 //!    words as Redis reads them.
 //! 1. `bits`, `resp`: the bit engine; the wire. Neither knows the other.
 //! 2. `store`: keys and values, with no input or output.
-//! 3. (durability: RDB and AOF files.)
+//! 3. `persist`: what outlives the process: the disk, RDB and AOF files.
 //! 4. `cmd`: what each command means.
 //! 5. `server`: sockets, timers and signals; the only floor that names tokio.
 
@@ -20,6 +20,8 @@ pub mod bits;
 pub mod resp;
 
 pub mod store;
+
+pub mod persist;
 
 pub mod cmd;
 pub mod server;

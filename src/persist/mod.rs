@@ -1,0 +1,9 @@
+//! What outlives the process: files in Redis's own formats.
+//!
+//! Bytes, values and the disk. This floor must not know commands, replies, clients or sockets; where something has to
+//! be run (a log that is read back), it is handed a closure. Nor does it start threads or read settings: whoever calls
+//! says what is wanted and where it runs.
+//!
+//! - [`media`]: the disk's verbs; the real disk, and one in memory that loses power and fails when a test says so.
+
+pub mod media;

@@ -34,6 +34,7 @@ mod long_double;
 mod lookup;
 mod mailbox;
 mod memory;
+mod metrics;
 mod monitor;
 mod object;
 mod pubsub;
@@ -53,6 +54,7 @@ pub use client::{Client, ClientInfo, Clients, Origin};
 pub use command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
 pub use context::Context;
 pub use error::CmdError;
+pub use metrics::Metrics;
 pub use world::World;
 
 use crate::resp::{Output, Reply, Request};

@@ -83,6 +83,11 @@ impl Config {
         self.number(at!("port")) as u16
     }
 
+    /// The TCP port of the metrics; 0 for none.
+    pub fn metrics_port(&self) -> u16 {
+        self.number(at!("metrics-port")) as u16
+    }
+
     /// Addresses to listen on, as written: `*` is all of IPv4, `::*` all of IPv6, and a leading `-` forgives an address
     /// this machine does not have.
     pub fn bind(&self) -> Vec<String> {

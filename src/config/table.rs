@@ -4,7 +4,8 @@
 //! from here. To add one, add its row, and an accessor in `access.rs` if code reads it. To make an idle one work, let
 //! the code read it and change its last word.
 //!
-//! Names, kinds, ranges and defaults are those of Redis 8.2.3, asked of the running server; `kernels` is ours.
+//! Names, kinds, ranges and defaults are those of Redis 8.2.3, asked of the running server; `kernels` and
+//! `metrics-port` are ours.
 
 use super::choice::{AppendFsync, LogLevel, MaxmemoryPolicy, Permission};
 use super::kind::{Check, Choices, Kind, any};
@@ -228,6 +229,7 @@ pub(super) static TABLE: &[Setting] = &[
     row("maxmemory-eviction-tenacity",           "",                               int(0, 100),                              "10",                      Live,    Idle),
     row("maxmemory-policy",                      "",                               Kind::Choice(MaxmemoryPolicy::CHOICES),   "noeviction",              Live,    Idle),
     row("maxmemory-samples",                     "",                               int(1, 64),                               "5",                       Live,    Idle),
+    row("metrics-port",                          "",                               int(0, 65535),                            "0",                       Fixed,   Honoured),
     row("min-replicas-max-lag",                  "min-slaves-max-lag",             int(0, I32),                              "10",                      Live,    Idle),
     row("min-replicas-to-write",                 "min-slaves-to-write",            int(0, I32),                              "0",                       Live,    Idle),
     row("no-appendfsync-on-rewrite",             "",                               YESNO,                                    "no",                      Live,    Idle),

@@ -7,6 +7,7 @@
 //! - [`connection`]: one client, from its first byte to its last.
 //! - [`buffers`]: the memory connections share.
 //! - [`background`]: expiry and idle clients.
+//! - [`metrics`]: what Prometheus reads.
 //! - [`stop`]: how it all ends.
 
 mod background;
@@ -14,11 +15,12 @@ mod buffers;
 mod connection;
 mod doors;
 mod listener;
+mod metrics;
 mod stop;
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicUsize, Ordering},
@@ -51,6 +53,8 @@ pub struct Server {
     runtime: Runtime,
     listen: Listen,
     listeners: Listeners,
+    /// The sockets of the metrics.
+    metrics: Vec<TcpListener>,
     shared: Arc<Shared>,
 }
 
@@ -77,11 +81,13 @@ impl Server {
             .build()?;
         // The worker's other connections move to another thread meanwhile.
         world.set_aside(Box::new(|work| tokio::task::block_in_place(work)));
+        let shared = Arc::new(Shared::new(world));
         Ok(Self {
             runtime,
             listen: listen.clone(),
             listeners,
-            shared: Arc::new(Shared::new(world)),
+            metrics: metrics::open(&shared)?,
+            shared,
         })
     }
 
@@ -106,6 +112,7 @@ impl Server {
             runtime,
             listen,
             listeners,
+            metrics,
             shared,
         } = self;
         let unix_path = listeners.unix.as_ref().map(|(_, path)| path.clone());
@@ -127,6 +134,10 @@ impl Server {
             };
             if signals == Signals::Heed {
                 tokio::spawn(stop::heed_signals(shared.stopper.clone()));
+            }
+            for socket in metrics {
+                let socket = tokio::net::TcpListener::from_std(socket)?;
+                tokio::spawn(metrics::accept(socket, Arc::clone(&shared)));
             }
             tokio::spawn(background::sweep(Arc::clone(&shared)));
             tokio::spawn(background::close_idle(Arc::clone(&shared)));

@@ -167,6 +167,9 @@ fn store(cx: &mut Context<'_>, key: &[u8], value: &[u8], only: Only, until: Unti
             (Until::AsBefore | Until::Removed, _) => cx.put_bytes(key, value, None),
         }
         cx.changed("set", key);
+        if matches!(until, Until::Moment(_)) {
+            cx.notify(cx.client.db, "expire", key);
+        }
     }
     stores
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use super::Clients;
 use super::calls::Calls;
 use super::footprint::Footprint;
+use super::notify::Notifier;
 use super::pubsub::Broker;
 use crate::config::Config;
 use crate::stats::Stats;
@@ -19,6 +20,8 @@ pub struct World {
     pub clients: Clients,
     /// Who listens to channels, to events of keys, and to commands.
     pub broker: Arc<Broker>,
+    /// Publishes what happens to keys.
+    pub notifier: Arc<Notifier>,
     /// Changes of keys since the last save (INFO's rdb_changes_since_last_save).
     pub changes: AtomicU64,
     /// Forty hexadecimal digits, new at every start.
@@ -91,12 +94,19 @@ pub type Aside = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 impl World {
     pub fn new(config: Arc<Config>, stats: Arc<Stats>, clock: Clock) -> Self {
         let broker = Broker::new(&config, Arc::clone(&stats));
+        let notifier = Notifier::new(&config, Arc::clone(&broker));
+        let keyspace = Keyspace::new(config.databases(), clock.clone());
+        let follower = Arc::clone(&notifier);
+        keyspace.on_departure(Box::new(move |db, key, why| {
+            follower.departed(db, key, why);
+        }));
         Self {
-            keyspace: Keyspace::new(config.databases(), clock.clone()),
+            keyspace,
             config,
             stats,
             clients: Clients::default(),
             broker,
+            notifier,
             changes: AtomicU64::new(0),
             run_id: run_id(),
             started_ms: clock.now_ms(),

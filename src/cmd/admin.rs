@@ -40,6 +40,7 @@ fn flush(cx: &mut Context<'_>, mut args: Args<'_>, databases: std::ops::Range<us
         }
     }
     cx.world.changes.fetch_add(keys, Ordering::Relaxed);
+    cx.changed_at_large(); // also where nothing was there, as in Redis
     if garbage.is_empty() {
         return Ok(Reply::Ok);
     }
@@ -113,6 +114,7 @@ pub(super) fn swapdb(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         cx.keys_mut().swap(first, second);
     }
     cx.world.changes.fetch_add(1, Ordering::Relaxed);
+    cx.changed_at_large();
     Ok(Reply::Ok)
 }
 

@@ -10,7 +10,11 @@ use crate::resp::Reply;
 
 /// Judges a bit offset. It is limited by `proto-max-bulk-len` even where the command only reads.
 pub(super) fn bit_offset(cx: &Context<'_>, offset: Option<i64>) -> Result<u64, CmdError> {
-    let limit = cx.world.config.proto_max_bulk_len();
+    let limit = if cx.client.replays {
+        i64::MAX as u64
+    } else {
+        cx.world.config.proto_max_bulk_len()
+    };
     offset
         .and_then(|offset| u64::try_from(offset).ok())
         .filter(|offset| offset / 8 < limit)

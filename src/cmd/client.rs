@@ -27,6 +27,10 @@ pub struct Client {
     /// After WATCH.
     pub watching: Option<Watching>,
     pub replies: Replies,
+    /// The position in the log after what it last changed.
+    pub logged: u64,
+    /// What it sends happened before: nothing is past its time, and no limit applies. The replay of a log.
+    pub replays: bool,
     /// CLIENT NO-TOUCH: its reads do not count as accesses.
     pub no_touch: bool,
 }
@@ -58,6 +62,8 @@ impl Client {
             queue: None,
             watching: None,
             replies: Replies::On,
+            logged: 0,
+            replays: false,
             no_touch: false,
         }
     }

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Args, Client, CmdError, Command, Flow, Scope, World, count_error, monitor};
+use super::{Args, Client, CmdError, Command, Flags, Flow, Scope, World, count_error, monitor};
 use crate::bits::View;
+use crate::persist::aof::Open;
 use crate::resp::{Output, Reply, Request};
 use crate::stats::Counter;
 use crate::store::{Access, EntryMut, EntryRef, Locked, Removed, Value};
@@ -23,6 +24,21 @@ pub struct Context<'a> {
     pub(super) keys: Locked<'a>,
     /// What remains to be done when no key is locked any more.
     pub(super) after: Vec<After>,
+    /// What goes to the log together, where there is a log and something may change. Appended while the keys are locked.
+    pub(super) block: Option<Open<'a>>,
+    /// What the running command has to say to the log.
+    said: Said,
+}
+
+/// What the log is to hold of a command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// Nothing so far: it changed nothing.
+    Nothing,
+    /// Something changed: the request, as it was sent.
+    Request,
+    /// The handler has said it in other words.
+    Instead,
 }
 
 /// Work that waits for the end of a command (or its transaction).
@@ -38,6 +54,9 @@ impl<'a> Context<'a> {
         out: &'a mut Output,
     ) -> Self {
         let keys = lock(world, command, request);
+        // Looked at under the locks: a log begins while all keys are locked.
+        let logs = command.flags.contains(Flags::WRITE) && world.log.feed.is_on();
+        let block = logs.then(|| world.log.feed.open());
         Self {
             world,
             client,
@@ -47,18 +66,59 @@ impl<'a> Context<'a> {
             out,
             keys,
             after: Vec::new(),
+            block,
+            said: Said::Nothing,
         }
     }
 
     /// Runs the row's handler on `args`.
     pub(super) fn run(&mut self, args: Args<'_>) -> Reply {
         let running = self.world.calls.start(self.command);
+        self.said = Said::Nothing;
         let reply = (self.command.run)(self, args).unwrap_or_else(Reply::from);
+        if self.said == Said::Request && self.block.is_some() {
+            self.log(args.request().iter());
+        }
         running.end(reply.is_error());
         monitor::show(self.world, self.client, self.command, args.request());
         self.world.stats.count(Counter::Commands);
         self.client.info.count_command();
         count_error(self.world, reply)
+    }
+
+    /// Says what the log is to hold of this command instead of the request: what it came to, in words that mean the same
+    /// whenever they are read. `how` is run only where there is a log; each command it says is logged.
+    ///
+    /// To be called after the change it is about, and before the next.
+    pub(super) fn log_as(&mut self, how: impl FnOnce(&mut dyn FnMut(&[&[u8]]))) {
+        self.said = Said::Instead;
+        if self.block.is_some() {
+            how(&mut |words| self.log(words.iter().copied()));
+        }
+    }
+
+    /// Something changed that is not a key ([`Context::changed`] says so of keys), and the log is to hold it.
+    pub(super) fn changed_at_large(&mut self) {
+        if self.said == Said::Nothing {
+            self.said = Said::Request;
+        }
+    }
+
+    fn log<'w>(&self, words: impl ExactSizeIterator<Item = &'w [u8]>) {
+        self.world.log.feed.log(self.client.db, words);
+    }
+
+    /// Begins what a transaction logs. All its keys are locked.
+    pub(super) fn begin_block(&mut self) {
+        let feed = &self.world.log.feed;
+        self.block = feed.is_on().then(|| feed.open());
+    }
+
+    /// Appends to the log what was done, while the keys are still locked.
+    pub(super) fn end_block(&mut self) {
+        if let Some(end) = self.block.take().and_then(Open::commit) {
+            self.client.logged = end;
+        }
     }
 
     /// Leaves work for when no key is locked any more.
@@ -94,9 +154,13 @@ impl<'a> Context<'a> {
     /// gone after. Not inside a transaction.
     pub(super) fn unlocked(&mut self, request: Request<'_>, work: impl FnOnce(&'a World)) {
         debug_assert!(!self.in_exec, "a transaction keeps its locks to its end");
+        self.end_block();
         self.keys = self.world.keyspace.lock_none();
         work(self.world);
         self.keys = lock(self.world, self.command, request);
+        if self.command.flags.contains(Flags::WRITE) {
+            self.begin_block();
+        }
     }
 
     /// Looks a key up for its value: counts as an access, and as a keyspace hit or miss.
@@ -112,15 +176,6 @@ impl<'a> Context<'a> {
 
     /// Looks a key up for facts about it: counts as a keyspace hit or miss, but not as an access.
     pub fn look(&self, key: &[u8]) -> Option<EntryRef<'_>> {
-        let found = self.look_quietly(key);
-        if found.is_none() {
-            self.notify_miss(key);
-        }
-        found
-    }
-
-    /// As [`Context::look`], but a miss is no event (OBJECT).
-    pub fn look_quietly(&self, key: &[u8]) -> Option<EntryRef<'_>> {
         let found = self.peek(key);
         self.world.stats.count(match found {
             Some(_) => Counter::Hits,
@@ -152,7 +207,6 @@ impl<'a> Context<'a> {
     /// The key's entry, made as an empty raw string where there is none. The flag says whether it was made.
     pub fn edit_or_create(&mut self, key: &[u8]) -> (EntryMut<'_>, bool) {
         let (db, touches) = (self.client.db, !self.client.no_touch);
-        self.notify_create(db, key);
         let (entry, created) = self.keys.get_or_create(db, key);
         if touches {
             entry.as_ref().touch();
@@ -163,14 +217,12 @@ impl<'a> Context<'a> {
     /// Stores a value, whatever was there; `expires_at` is absolute, in milliseconds.
     pub fn put(&mut self, key: &[u8], value: Value, expires_at: Option<i64>) {
         let db = self.client.db;
-        self.notify_put(db, key);
         self.keys.put(db, key, value, expires_at);
     }
 
     /// As [`Context::put`] of a string set as a whole.
     pub fn put_bytes(&mut self, key: &[u8], bytes: &[u8], expires_at: Option<i64>) {
         let db = self.client.db;
-        self.notify_put(db, key);
         self.keys.put_bytes(db, key, bytes, expires_at);
     }
 
@@ -186,7 +238,7 @@ impl<'a> Context<'a> {
         self.keys.remove(db, key)
     }
 
-    /// The one point that every change of a key passes, after it: tells the watchers and the subscribers, and counts it.
+    /// The one point that every change of a key passes, after it: tells the watchers, and counts it.
     ///
     /// `event` is the name Redis gives the change in keyspace notifications (`setbit`, `set`, `del`, ...).
     pub fn changed(&mut self, event: &'static str, key: &[u8]) {
@@ -203,13 +255,13 @@ impl<'a> Context<'a> {
     /// A key went where [`Context::changed`] is about to say it came (RENAME, MOVE): the two count as one change.
     pub fn left(&mut self, db: usize, event: &'static str, key: &[u8]) {
         tracing::trace!(event, db, "changed");
+        self.changed_at_large();
         self.keys.touch_watchers(db, key);
-        self.notify(db, event, key);
     }
 
     /// Refuses a string of `len` bytes where it exceeds `proto-max-bulk-len`.
     pub fn check_length(&self, len: u64) -> Result<(), CmdError> {
-        if len > self.world.config.proto_max_bulk_len() {
+        if len > self.world.config.proto_max_bulk_len() && !self.client.replays {
             Err(CmdError::TooLong)
         } else {
             Ok(())

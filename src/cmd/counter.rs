@@ -77,6 +77,7 @@ pub(super) fn incrbyfloat(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult
     };
     replace(cx, key, value);
     cx.changed("incrbyfloat", key);
+    cx.log_as(|say| say(&[b"SET", key, text.as_bytes(), b"KEEPTTL"]));
     Ok(Reply::bulk(text))
 }
 

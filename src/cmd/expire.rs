@@ -129,19 +129,22 @@ fn set(cx: &mut Context<'_>, mut args: Args<'_>, form: Form) -> CmdResult {
         .and_then(|time| time.checked_add(base))
         .ok_or(CmdError::ExpireTime(cx.command.name))?;
 
-    let now = cx.now();
+    // What a log says is done as it was done then, when the time had not come: it may have been moved later on.
+    let past = expires_at <= cx.now() && !cx.client.replays;
     let Some(mut entry) = cx.edit(key) else {
         return Ok(Reply::Integer(0));
     };
     if !condition.admits(entry.as_ref().expires_at(), expires_at) {
         return Ok(Reply::Integer(0));
     }
-    if expires_at <= now {
+    if past {
         cx.delete(key);
         cx.changed("del", key);
+        cx.log_as(|say| say(&[b"DEL", key]));
     } else {
         entry.set_expiry(Some(expires_at));
         cx.changed("expire", key);
+        cx.log_as(|say| say(&[b"PEXPIREAT", key, expires_at.to_string().as_bytes()]));
     }
     Ok(Reply::Integer(1))
 }

@@ -36,7 +36,6 @@ mod mailbox;
 mod memory;
 mod metrics;
 mod monitor;
-mod notify;
 mod object;
 mod pubsub;
 pub mod session;
@@ -119,8 +118,12 @@ fn answer(
         transaction::enqueue(client, command, request);
         return (Reply::Simple("QUEUED".into()), Flow::Continue);
     }
+    if command.flags.contains(Flags::WRITE) {
+        world.log.feed.wait_for_room();
+    }
     let mut cx = Context::lock(world, client, command, request, out);
     let reply = cx.run(Args::new(request, command.args_at()));
+    cx.end_block();
     let Context {
         flow, keys, after, ..
     } = cx;

@@ -5,6 +5,7 @@ use super::{Args, CmdError, CmdResult, Context, bulk};
 use crate::number::parse_i64;
 use crate::resp::Reply;
 use crate::store::Value;
+use crate::words::until_nul;
 
 /// When SET stores.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -115,6 +116,17 @@ pub(super) fn set(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
 
     let old = get.then(|| cx.view(key).map_or(Reply::Null, bulk::whole));
     let stored = store(cx, key, value, only, until);
+    if stored && get && !matches!(until, Until::Moment(_)) {
+        // What the key was is nothing to the log.
+        let words: Vec<&[u8]> = args.request().iter().collect();
+        let is_get = |word: &[u8]| until_nul(word).eq_ignore_ascii_case(b"GET");
+        cx.log_as(|say| {
+            let (head, options) = words.split_at(3);
+            let options = options.iter().copied().filter(|word| !is_get(word));
+            let kept: Vec<&[u8]> = head.iter().copied().chain(options).collect();
+            say(&kept);
+        });
+    }
     Ok(old.unwrap_or(if stored { Reply::Ok } else { Reply::Null }))
 }
 
@@ -167,8 +179,8 @@ fn store(cx: &mut Context<'_>, key: &[u8], value: &[u8], only: Only, until: Unti
             (Until::AsBefore | Until::Removed, _) => cx.put_bytes(key, value, None),
         }
         cx.changed("set", key);
-        if matches!(until, Until::Moment(_)) {
-            cx.notify(cx.client.db, "expire", key);
+        if let Until::Moment(at) = until {
+            cx.log_as(|say| say(&[b"SET", key, value, b"PXAT", at.to_string().as_bytes()]));
         }
     }
     stores
@@ -198,14 +210,17 @@ pub(super) fn getex(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
             if clause.is_absolute() && deadline <= cx.now() {
                 cx.remove(key);
                 cx.changed("del", key);
+                cx.log_as(|say| say(&[b"DEL", key]));
             } else {
                 set_expiry(cx, key, Some(deadline));
                 cx.changed("expire", key);
+                cx.log_as(|say| say(&[b"PEXPIREAT", key, deadline.to_string().as_bytes()]));
             }
         }
         Life::Persist => {
             if set_expiry(cx, key, None).is_some() {
                 cx.changed("persist", key);
+                cx.log_as(|say| say(&[b"PERSIST", key]));
             }
         }
         Life::Unsaid | Life::Keep => {}

@@ -21,6 +21,7 @@ pub(super) fn getdel(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     if value.is_some() {
         cx.remove(key);
         cx.changed("del", key);
+        cx.log_as(|say| say(&[b"DEL", key]));
     }
     Ok(value.unwrap_or(Reply::Null))
 }
@@ -31,6 +32,7 @@ pub(super) fn getset(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let old = cx.view(key).map_or(Reply::Null, bulk::whole);
     cx.put_bytes(key, value, None);
     cx.changed("set", key);
+    cx.log_as(|say| say(&[b"SET", key, value]));
     Ok(old)
 }
 

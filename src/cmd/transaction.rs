@@ -132,7 +132,9 @@ pub(super) fn exec(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
             Ok(Reply::NullArray)
         } else {
             cx.keys = keys;
+            cx.begin_block();
             run_all(cx, &queue);
+            cx.end_block();
             Ok(Reply::None) // the replies are already where they belong
         }
     };

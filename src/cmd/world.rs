@@ -6,10 +6,11 @@ use std::sync::{Arc, OnceLock};
 use super::Clients;
 use super::calls::Calls;
 use super::footprint::Footprint;
-use super::notify::Notifier;
 use super::pubsub::Broker;
 use crate::config::Config;
+use crate::persist::aof::Log;
 use crate::stats::Stats;
+use crate::store::departure::Departed;
 use crate::store::{Clock, Keyspace};
 
 /// The server as commands see it.
@@ -20,8 +21,6 @@ pub struct World {
     pub clients: Clients,
     /// Who listens to channels, to events of keys, and to commands.
     pub broker: Arc<Broker>,
-    /// Publishes what happens to keys.
-    pub notifier: Arc<Notifier>,
     /// Changes of keys since the last save (INFO's rdb_changes_since_last_save).
     pub changes: AtomicU64,
     /// Forty hexadecimal digits, new at every start.
@@ -39,6 +38,8 @@ pub struct World {
     /// Keys that had expired when the counters were last reset.
     expired_before: AtomicU64,
     aside: OnceLock<Aside>,
+    /// The append-only log.
+    pub log: Arc<Log>,
 }
 
 /// Keys whose memory is given back on a thread of its own.
@@ -94,19 +95,15 @@ pub type Aside = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 impl World {
     pub fn new(config: Arc<Config>, stats: Arc<Stats>, clock: Clock) -> Self {
         let broker = Broker::new(&config, Arc::clone(&stats));
-        let notifier = Notifier::new(&config, Arc::clone(&broker));
         let keyspace = Keyspace::new(config.databases(), clock.clone());
-        let follower = Arc::clone(&notifier);
-        keyspace.on_departure(Box::new(move |db, key, why| {
-            follower.departed(db, key, why);
-        }));
+        let log = Arc::<Log>::default();
+        keyspace.on_departure(departures(&log));
         Self {
             keyspace,
             config,
             stats,
             clients: Clients::default(),
             broker,
-            notifier,
             changes: AtomicU64::new(0),
             run_id: run_id(),
             started_ms: clock.now_ms(),
@@ -116,6 +113,7 @@ impl World {
             paused: Paused::default(),
             expired_before: AtomicU64::new(0),
             aside: OnceLock::new(),
+            log,
         }
     }
 
@@ -153,6 +151,16 @@ impl World {
             None => work(),
         }
     }
+}
+
+/// Who is told of keys that go by themselves: the log, where the key is as good as deleted.
+fn departures(log: &Arc<Log>) -> Departed {
+    let log = Arc::clone(log);
+    Box::new(move |db, key, _| {
+        if log.feed.is_on() {
+            log.feed.log(db, [b"DEL".as_slice(), key].into_iter());
+        }
+    })
 }
 
 /// Forty random hexadecimal digits, from the hasher keys that the standard library seeds from the system.

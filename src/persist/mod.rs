@@ -4,6 +4,8 @@
 //! be run (a log that is read back), it is handed a closure. Nor does it start threads or read settings: whoever calls
 //! says what is wanted and where it runs.
 //!
+//! - [`aof`]: the log of every command that changed something.
 //! - [`media`]: the disk's verbs; the real disk, and one in memory that loses power and fails when a test says so.
 
+pub mod aof;
 pub mod media;

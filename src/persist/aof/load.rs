@@ -1,0 +1,272 @@
+//! The log read back at the start of the server.
+
+use std::io::{self, Chain, Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::files::{self, Files};
+use super::manifest::{self, BadManifest, Manifest};
+use super::replay::{ReplayError, Replayed, replay};
+use crate::persist::media::{self, File, Media};
+use crate::resp::Request;
+
+/// What an RDB file begins with.
+const RDB_MAGIC: &[u8] = b"REDIS";
+
+/// Why a log cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("{}: {error}", path.display())]
+    Io { path: PathBuf, error: io::Error },
+    #[error("{}: {error}", path.display())]
+    Manifest { path: PathBuf, error: BadManifest },
+    #[error("the AOF manifest names {}, which is not there", path.display())]
+    Missing { path: PathBuf },
+    #[error(
+        "bad file format reading the append only file {}: {error}. Make a backup of your AOF file, then use \
+         redis-check-aof --fix <filename.manifest>",
+        path.display()
+    )]
+    Damaged { path: PathBuf, error: ReplayError },
+    #[error(
+        "unexpected end of file reading the append only file {}: it is good up to offset {good} of {len}. Either make a \
+         backup of it and use redis-check-aof --fix <filename.manifest>, or set 'aof-load-truncated' to yes and start \
+         again",
+        path.display()
+    )]
+    Truncated { path: PathBuf, good: u64, len: u64 },
+    #[error("the append only file {} is not the last one and has no end: it is good up to offset {good} of {len}", path.display())]
+    TruncatedInTheMiddle { path: PathBuf, good: u64, len: u64 },
+    #[error("the RDB part of {}: {error}", path.display())]
+    Base { path: PathBuf, error: String },
+}
+
+/// What a log is read into.
+pub trait Target {
+    /// Runs one command.
+    fn command(&mut self, request: Request<'_>) -> Result<(), String>;
+
+    /// Loads an RDB file from its start, and reads no further than to its end.
+    fn rdb(&mut self, source: &mut dyn Read) -> Result<(), String>;
+
+    /// So many bytes of the log have been read.
+    fn progress(&mut self, _bytes: u64) {}
+}
+
+/// Finds the log called `name` in the directory `dirname` of `root`. A log of Redis 6, one file in `root`, is moved to
+/// where it belongs. The list is empty where there is none.
+///
+/// # Errors
+/// If the list is damaged, or the disk fails.
+pub fn find(
+    media: Arc<dyn Media>,
+    root: &Path,
+    dirname: &str,
+    name: &str,
+) -> Result<Files, LoadError> {
+    let dir = root.join(dirname);
+    let list_path = dir.join(manifest::file_name(name));
+    let old = root.join(name);
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |error| LoadError::Io { path, error }
+    };
+    let is_there = |path: &Path| Ok(media.len(path).map_err(io(path))?.is_some());
+    let list = if is_there(&list_path)? {
+        let text = media.read(&list_path).map_err(io(&list_path))?;
+        Some(Manifest::parse(&text).map_err(|error| LoadError::Manifest {
+            path: list_path.clone(),
+            error,
+        })?)
+    } else {
+        None
+    };
+    let single = Manifest::of_single_file(name);
+    // Also where moving it was begun: the list is written before the file is moved.
+    let moves = match &list {
+        None => is_there(&old)?,
+        Some(list) => *list == single && !is_there(&dir.join(name))? && is_there(&old)?,
+    };
+    if moves {
+        tracing::info!("Moving the old-style AOF {name} into {dirname}");
+        (|| {
+            media.create_dir(&dir)?;
+            media.sync_dir(media::parent(&dir))?;
+            files::save_list(&*media, &dir, name, &single)?;
+            media.rename(&old, &dir.join(name))?;
+            media.sync_dir(&dir)?;
+            media.sync_dir(root)
+        })()
+        .map_err(io(&old))?;
+        return Ok(Files::new(media, dir, name.to_owned(), single));
+    }
+    Ok(Files::new(
+        media,
+        dir,
+        name.to_owned(),
+        list.unwrap_or_default(),
+    ))
+}
+
+impl Files {
+    /// Whether there is a log to load.
+    pub fn exists(&self) -> bool {
+        self.list().files().next().is_some()
+    }
+
+    /// Reads the whole log into `target`. With `cut`, an end that is missing is cut off the last file (`aof-load-truncated`).
+    /// Returns how many commands there were.
+    ///
+    /// # Errors
+    /// If a file is missing, damaged or without its end, or the disk fails. What came before has been loaded.
+    pub fn load(&self, cut: bool, target: &mut dyn Target) -> Result<u64, LoadError> {
+        let list = self.list();
+        let last = list.files().last();
+        for file in list.files() {
+            let path = self.path(&file.name);
+            if self.len_of(&path)?.is_none() {
+                return Err(LoadError::Missing { path });
+            }
+        }
+        let (mut commands, mut before) = (0, 0);
+        for file in list.files() {
+            let path = self.path(&file.name);
+            let done = self.load_file(&path, before, target)?;
+            commands += done.commands;
+            before += done.len;
+            if done.good == done.len {
+                continue;
+            }
+            let Replayed { good, len, .. } = done;
+            if Some(file) != last {
+                return Err(LoadError::TruncatedInTheMiddle { path, good, len });
+            }
+            if !cut {
+                return Err(LoadError::Truncated { path, good, len });
+            }
+            tracing::warn!(
+                "!!! Warning: short read while loading the AOF file {} !!!",
+                file.name
+            );
+            tracing::warn!(
+                "Truncating the AOF {} at offset {good} (of {len})",
+                file.name
+            );
+            self.cut(&path, good)?;
+            tracing::warn!(
+                "AOF {} loaded anyway because aof-load-truncated is enabled",
+                file.name
+            );
+        }
+        Ok(commands)
+    }
+
+    /// Reads one file; `before` bytes of others have been read.
+    fn load_file(
+        &self,
+        path: &Path,
+        before: u64,
+        target: &mut dyn Target,
+    ) -> Result<Replayed, LoadError> {
+        let io = |error| LoadError::Io {
+            path: path.to_owned(),
+            error,
+        };
+        let (mut source, _) = self.media.open(path).map_err(io)?;
+        let mut start = Vec::new();
+        let mut head = Read::take(&mut source, RDB_MAGIC.len() as u64);
+        head.read_to_end(&mut start).map_err(io)?;
+        let is_rdb = start == RDB_MAGIC;
+        let mut counting = Counting {
+            source: Cursor::new(start).chain(source),
+            count: 0,
+        };
+        if is_rdb {
+            target.rdb(&mut counting).map_err(|error| LoadError::Base {
+                path: path.to_owned(),
+                error,
+            })?;
+        }
+        let begun = counting.count;
+        let mut since = 0u32;
+        let mut offset = before + begun;
+        replay(&mut counting, begun, &mut |request| {
+            offset += request.iter().map(|word| word.len() as u64).sum::<u64>();
+            since += 1;
+            if since.is_multiple_of(1024) {
+                target.progress(offset);
+            }
+            target.command(request)
+        })
+        .map_err(|error| LoadError::Damaged {
+            path: path.to_owned(),
+            error,
+        })
+    }
+
+    fn cut(&self, path: &Path, len: u64) -> Result<(), LoadError> {
+        let cut = || {
+            let file = self.media.append(path)?;
+            file.truncate(len)?;
+            file.sync()
+        };
+        cut().map_err(|error| LoadError::Io {
+            path: path.to_owned(),
+            error,
+        })
+    }
+
+    fn len_of(&self, path: &Path) -> Result<Option<u64>, LoadError> {
+        self.media.len(path).map_err(|error| LoadError::Io {
+            path: path.to_owned(),
+            error,
+        })
+    }
+
+    /// Opens the file that new commands go to, and says how long it is. Where there is no log yet, its base is written first,
+    /// by `write_base` and as RDB if `rdb`; where there is no file of commands, one is begun.
+    pub fn begin(
+        &self,
+        rdb: bool,
+        write_base: impl FnOnce(&dyn File) -> io::Result<()>,
+    ) -> io::Result<(Arc<dyn File>, u64)> {
+        self.make_dir()?;
+        self.delete_history()?;
+        let list = self.list();
+        if let Some(last) = list.incremental.last() {
+            let path = self.path(&last.name);
+            let len = self.media.len(&path)?.unwrap_or(0);
+            return Ok((self.media.append(&path)?, len));
+        }
+        let base = list.base.is_none().then(|| list.next_base(&self.name, rdb));
+        if let Some(base) = &base {
+            tracing::info!("Creating AOF base file {} on server start", base.name);
+            let temporary = self.path(&format!("temp-{}", base.name));
+            media::write_whole(&*self.media, &self.path(&base.name), &temporary, write_base)?;
+        }
+        let next = list.next_incremental(&self.name);
+        tracing::info!("Creating AOF incr file {} on server start", next.name);
+        let file = self.create(&next)?;
+        self.change_list(|list| {
+            if let Some(base) = base {
+                list.replace_base(base, 0);
+            }
+            list.add_incremental(next);
+        })?;
+        Ok((file, 0))
+    }
+}
+
+/// Counts what is read.
+struct Counting {
+    source: Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>,
+    count: u64,
+}
+
+impl Read for Counting {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(into)?;
+        self.count += count as u64;
+        Ok(count)
+    }
+}

@@ -108,6 +108,7 @@ fn serve(config: Config, warnings: &[String]) -> Result<()> {
     let config = Arc::new(config);
     let listen = Listen::from_config(&config);
     let world = World::new(Arc::clone(&config), Arc::new(Stats::new()), Clock::System);
+    world.acl.load_configured(&config)?;
     let server = Server::bind(Arc::new(world), &listen)?;
     let _pidfile = PidFile::write(&config);
     server.run(Signals::Heed)?;

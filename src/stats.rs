@@ -79,6 +79,12 @@ counters! {
     UnexpectedErrorReplies = "unexpected_error_replies",
     /// Failed AUTH and HELLO.
     DeniedAuth = "acl_access_denied_auth",
+    /// Commands refused because the user may not run them.
+    DeniedCommand = "acl_access_denied_cmd",
+    /// Commands refused because the user may not touch a key.
+    DeniedKey = "acl_access_denied_key",
+    /// Commands refused because the user may not use a channel.
+    DeniedChannel = "acl_access_denied_channel",
     /// Connections closed because of `client-query-buffer-limit`.
     QueryBufferDisconnections = "client_query_buffer_limit_disconnections",
     /// Connections closed because of `client-output-buffer-limit`.

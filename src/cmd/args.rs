@@ -37,6 +37,11 @@ impl<'a> Args<'a> {
         self.request.get(self.at)
     }
 
+    /// The argument `at` places after the next one.
+    pub(super) fn get(&self, at: usize) -> Option<&'a [u8]> {
+        self.request.get(self.at + at)
+    }
+
     /// The next argument. Where the row's arity already promised it, this cannot fail; elsewhere Redis calls its
     /// absence a syntax error.
     pub fn take(&mut self) -> Result<&'a [u8], CmdError> {

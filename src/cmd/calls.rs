@@ -177,7 +177,7 @@ fn rows() -> Box<[Row]> {
 /// A command's number: its place in the table, and for subcommands, after the whole table.
 ///
 /// Found by where the row lies in memory, which for all but subcommands is a subtraction; asked on every request.
-fn place(command: &'static Command) -> usize {
+pub(super) fn place(command: &'static Command) -> usize {
     let address = |command: &'static Command| std::ptr::from_ref(command).addr();
     let offset = address(command).wrapping_sub(TABLE.as_ptr().addr());
     let at = offset / size_of::<Command>();

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::mailbox::Mailbox;
 use super::transaction::{Queue, Watching};
-use super::{Command, table};
+use super::{Command, User, World, table};
 use crate::resp::{Output, Reply, Version};
 use crate::store::Watch;
 
@@ -22,6 +22,8 @@ pub struct Client {
     pub version: Version,
     /// Whether it may run commands that need a password.
     pub authenticated: bool,
+    /// Who it is; the default user until it says otherwise, even where that one needs a password.
+    pub user: Arc<User>,
     /// Between MULTI and EXEC: what was queued.
     pub queue: Option<Queue>,
     /// After WATCH.
@@ -53,12 +55,15 @@ impl Replies {
 }
 
 impl Client {
-    pub fn new(info: Arc<ClientInfo>, authenticated: bool) -> Self {
+    /// A connection that has just come.
+    pub fn new(world: &World, origin: Origin, now_ms: i64) -> Self {
+        let user = world.acl.default_user();
         Self {
-            info,
+            info: world.clients.register(origin, Arc::clone(&user), now_ms),
+            user,
+            authenticated: world.acl.is_open(),
             db: 0,
             version: Version::Resp2,
-            authenticated,
             queue: None,
             watching: None,
             replies: Replies::On,
@@ -100,14 +105,22 @@ impl Client {
     }
 
     /// As it came: RESET, once the transaction is over.
-    pub(super) fn reset(&mut self, authenticated: bool) {
-        self.authenticated = authenticated;
+    pub(super) fn reset(&mut self, world: &World) {
+        self.become_user(world.acl.default_user());
+        self.authenticated = world.acl.is_open();
         self.replies = Replies::On;
         self.select(0);
         self.speak(Version::Resp2);
         self.set_no_touch(false);
         self.info.no_evict.store(false, Ordering::Relaxed);
         self.info.said.lock().name = Bytes::new();
+    }
+
+    /// It has logged in.
+    pub(super) fn become_user(&mut self, user: Arc<User>) {
+        *self.info.user.lock() = Arc::clone(&user);
+        self.user = user;
+        self.authenticated = true;
     }
 
     pub(super) fn select(&mut self, db: usize) {
@@ -168,6 +181,8 @@ pub struct ClientInfo {
     /// in the table by the few who ask.
     last_command: AtomicUsize,
     pub said: Mutex<Said>,
+    /// Who it is.
+    user: Mutex<Arc<User>>,
     pub watching: Mutex<Option<Watched>>,
     /// What others send to it: there from the first subscription on.
     pub(super) mailbox: OnceLock<Box<Mailbox>>,
@@ -209,6 +224,11 @@ impl ClientInfo {
     /// Lets the connection look at what others want of it.
     pub(super) fn wake(&self) {
         (self.wake)();
+    }
+
+    /// Who it is.
+    pub fn user(&self) -> Arc<User> {
+        Arc::clone(&self.user.lock())
     }
 
     /// Whether it comes from this machine: by a Unix socket, or from a loopback address.
@@ -262,7 +282,7 @@ pub struct Clients {
 
 impl Clients {
     /// Registers a connection that came at `now_ms`, and gives it the next id (the first is 1, as in Redis).
-    pub fn register(&self, origin: Origin, now_ms: i64) -> Arc<ClientInfo> {
+    fn register(&self, origin: Origin, user: Arc<User>, now_ms: i64) -> Arc<ClientInfo> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed) + 1;
         let info = Arc::new(ClientInfo {
             id,
@@ -287,6 +307,7 @@ impl Clients {
             commands: AtomicU64::new(0),
             last_command: AtomicUsize::new(0),
             said: Mutex::default(),
+            user: Mutex::new(user),
             watching: Mutex::default(),
             mailbox: OnceLock::new(),
             closing: AtomicBool::new(false),

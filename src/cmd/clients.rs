@@ -6,9 +6,8 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::client::{Client, ClientInfo, Replies};
-use super::connection::USER;
 use super::pubsub::Kind as Channels;
-use super::{Args, CmdError, CmdResult, Context, Flow, pubsub};
+use super::{Args, CmdError, CmdResult, Context, Flow, User, pubsub};
 use crate::number::parse_i64;
 use crate::resp::{Reply, Request};
 use crate::words::until_nul;
@@ -130,7 +129,7 @@ pub(super) fn reply(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
 
 /// `CLIENT INFO`: this connection's line of CLIENT LIST.
 pub(super) fn info(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
-    let line = describe(cx, &cx.client.info, args.request());
+    let line = describe(&cx.client.info, cx.now(), arguments_of(args.request()));
     Ok(text(line + "\n"))
 }
 
@@ -162,7 +161,11 @@ pub(super) fn list(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     };
     let lines = chosen
         .iter()
-        .map(|info| describe(cx, info, request) + "\n")
+        .map(|info| {
+            let own = info.id == cx.client.info.id;
+            let arguments = if own { arguments_of(request) } else { 0 }; // nothing of a command outlives it
+            describe(info, cx.now(), arguments) + "\n"
+        })
         .collect();
     Ok(text(lines))
 }
@@ -207,13 +210,17 @@ impl Kind {
     }
 }
 
+/// How many bytes of arguments a request has.
+pub(super) fn arguments_of(request: Request<'_>) -> usize {
+    request.iter().map(<[u8]>::len).sum()
+}
+
 /// A connection's line in CLIENT LIST, with every field that Redis 8.2 gives, in its order. Times are in seconds and sizes
-/// in bytes; what does not exist here is zero.
-fn describe(cx: &Context<'_>, info: &Arc<ClientInfo>, request: Request<'_>) -> String {
+/// in bytes; what does not exist here is zero. `arguments` is how much the command it is running takes.
+pub(super) fn describe(info: &ClientInfo, now_ms: i64, arguments: usize) -> String {
     let get = |number: &std::sync::atomic::AtomicUsize| number.load(Ordering::Relaxed);
     let c_text = |bytes: &[u8]| String::from_utf8_lossy(until_nul(bytes)).into_owned();
-    let seconds_since = |ms: i64| (cx.now() - ms).max(0) / 1000;
-    let own = info.id == cx.client.info.id;
+    let seconds_since = |ms: i64| (now_ms - ms).max(0) / 1000;
 
     let (watched, dirty) = info.watched();
     let queued = info.queued.load(Ordering::Relaxed);
@@ -233,11 +240,6 @@ fn describe(cx: &Context<'_>, info: &Arc<ClientInfo>, request: Request<'_>) -> S
     .collect();
     let flags = if flags.is_empty() { "N" } else { &flags };
 
-    let arguments: usize = if own {
-        request.iter().map(<[u8]>::len).sum()
-    } else {
-        0 // nothing of a command outlives it
-    };
     let (buffer, free, output) = (
         get(&info.query_buffer),
         get(&info.query_buffer_free),
@@ -255,8 +257,9 @@ fn describe(cx: &Context<'_>, info: &Arc<ClientInfo>, request: Request<'_>) -> S
         "id={id} addr={addr} laddr={laddr} fd={fd} name={name} age={age} idle={idle} flags={flags} db={db} sub={sub} psub={psub} \
          ssub={ssub} multi={queued} watch={watched} qbuf={buffer} qbuf-free={free} argv-mem={arguments} \
          multi-mem={queued_bytes} rbs=0 rbp=0 obl=0 oll={pieces} omem={output} tot-mem={total} events={events} \
-         cmd={command} user={USER} redir=-1 resp={resp} lib-name={lib_name} lib-ver={lib_ver} io-thread=0 \
+         cmd={command} user={user} redir=-1 resp={resp} lib-name={lib_name} lib-ver={lib_ver} io-thread=0 \
          tot-net-in={bytes_in} tot-net-out={bytes_out} tot-cmds={commands}",
+        user = String::from_utf8_lossy(info.user().name()),
         id = info.id,
         addr = info.addr,
         laddr = info.laddr,
@@ -285,6 +288,7 @@ struct Target<'a> {
     laddr: Option<&'a [u8]>,
     id: Option<i64>,
     kind: Option<Kind>,
+    user: Option<Arc<User>>,
     /// Spare the connection that asks.
     skip_me: bool,
     /// At least this old, in seconds.
@@ -292,12 +296,13 @@ struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    fn take(args: &mut Args<'a>) -> Result<Self, CmdError> {
+    fn take(cx: &Context<'_>, args: &mut Args<'a>) -> Result<Self, CmdError> {
         let mut target = Target {
             addr: None,
             laddr: None,
             id: None,
             kind: None,
+            user: None,
             skip_me: true,
             max_age: 0,
         };
@@ -317,10 +322,9 @@ impl<'a> Target<'a> {
             } else if args.take_word("LADDR") {
                 target.laddr = Some(args.take()?);
             } else if args.take_word("USER") {
-                let user = args.take()?;
-                if user != USER.as_bytes() {
-                    return Err(quoting("No such user '", user, "'"));
-                }
+                let name = args.take()?;
+                let user = cx.world.acl.find(name);
+                target.user = Some(user.ok_or_else(|| quoting("No such user '", name, "'"))?);
             } else if args.take_word("SKIPME") {
                 target.skip_me = args.take_word("YES");
                 if !target.skip_me && !args.take_word("NO") {
@@ -353,6 +357,7 @@ impl<'a> Target<'a> {
             && is(self.laddr, &info.laddr)
             && self.id.is_none_or(|id| info.id == id as u64)
             && self.kind.is_none_or(|kind| kind.fits(info))
+            && (self.user.as_ref()).is_none_or(|user| Arc::ptr_eq(user, &info.user()))
             && !(self.skip_me && info.id == cx.client.info.id)
             && (cx.now() - info.created_ms) / 1000 >= self.max_age
     }
@@ -371,11 +376,12 @@ pub(super) fn kill(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
             laddr: None,
             id: None,
             kind: None,
+            user: None,
             skip_me: false,
             max_age: 0,
         }
     } else {
-        Target::take(&mut args)?
+        Target::take(cx, &mut args)?
     };
 
     let mut killed = 0;

@@ -1,16 +1,10 @@
 //! The connection's own commands: AUTH, ECHO, HELLO, PING, QUIT, RESET, SELECT.
 
-use subtle::ConstantTimeEq;
-
-use super::{Args, CmdError, CmdResult, Context, Flow, clients, pubsub, transaction};
+use super::{Args, CmdError, CmdResult, Context, Flow, acl, clients, pubsub, transaction};
 use crate::config::REDIS_VERSION;
 use crate::number::parse_i64;
-use crate::resp::{Reply, Version};
-use crate::stats::Counter;
+use crate::resp::{Reply, Request, Version};
 use crate::words::until_nul;
-
-/// The one user there is.
-pub(super) const USER: &str = "default";
 
 /// `PING [message]`: a subscribed connection that speaks RESP2 gets `pong` and the message, or an empty one.
 pub(super) fn ping(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
@@ -51,39 +45,40 @@ pub(super) fn take_db(cx: &Context<'_>, number: &[u8]) -> Result<usize, CmdError
         .ok_or(CmdError::DbIndex)
 }
 
-/// `AUTH [username] password`: from now on this connection may run every command.
+/// `AUTH [username] password`: from now on this connection is that user, or without a name the default one.
 ///
-/// The only user is `default`, whose password is `requirepass`; without one every password is right. A failure leaves the
-/// connection as it was, and so does a change of the password later.
+/// A failure leaves the connection as it was, and so does a change of the password later.
 pub(super) fn auth(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let (user, password) = match args.len() {
-        1 if cx.world.config.requirepass().is_none() => {
+        1 if cx.world.acl.has_no_password() => {
             return Err(CmdError::other(
                 "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
                  configuration is correct?",
             ));
         }
-        1 => (USER.as_bytes(), args.take()?),
+        1 => (&b"default"[..], args.take()?),
         2 => (args.take()?, args.take()?),
         _ => return Err(CmdError::Syntax),
     };
-    log_in(cx, user, password)?;
+    log_in(cx, args.request(), user, password)?;
     Ok(Reply::Ok)
 }
 
-fn log_in(cx: &mut Context<'_>, user: &[u8], password: &[u8]) -> Result<(), CmdError> {
-    let known = user == USER.as_bytes();
-    let right = match cx.world.config.requirepass() {
-        // Tells by its time whether the length was right, and nothing of the bytes.
-        Some(expected) => bool::from(expected.ct_eq(password)),
-        None => true,
-    };
-    if known && right {
-        cx.client.authenticated = true;
-        Ok(())
-    } else {
-        cx.world.stats.count(Counter::DeniedAuth);
-        Err(CmdError::WrongPass)
+fn log_in(
+    cx: &mut Context<'_>,
+    request: Request<'_>,
+    name: &[u8],
+    password: &[u8],
+) -> Result<(), CmdError> {
+    match cx.world.acl.authenticate(name, password) {
+        Some(user) => {
+            cx.client.become_user(user);
+            Ok(())
+        }
+        None => {
+            acl::note_failed_login(cx, request, name);
+            Err(CmdError::WrongPass)
+        }
     }
 }
 
@@ -120,9 +115,9 @@ pub(super) fn hello(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     }
 
     if let Some((user, password)) = login {
-        log_in(cx, user, password)?;
+        log_in(cx, args.request(), user, password)?;
     }
-    if !cx.client.authenticated && cx.world.config.requirepass().is_some() {
+    if !cx.client.authenticated && !cx.world.acl.is_open() {
         return Err(CmdError::other(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> \
              <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
@@ -159,7 +154,7 @@ pub(super) fn quit(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
 pub(super) fn reset(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
     transaction::forget(cx.world, cx.client);
     pubsub::forget(cx.world, &cx.client.info);
-    cx.client.reset(cx.world.config.requirepass().is_none());
+    cx.client.reset(cx.world);
     Ok(Reply::Simple("RESET".into()))
 }
 

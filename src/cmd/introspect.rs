@@ -118,7 +118,7 @@ fn keys_of<'a>(args: Args<'a>) -> Result<(&'static Command, FoundKeys<'a>), CmdE
 }
 
 /// What `args` would do to the keys of `spec`, where that depends on the options.
-fn flags_in(command: &Command, spec: &KeySpec, args: Args<'_>) -> KeyFlags {
+pub(super) fn flags_in(command: &Command, spec: &KeySpec, args: Args<'_>) -> KeyFlags {
     if !spec.flags.contains(KeyFlags::VARIABLE_FLAGS) {
         return spec.flags;
     }
@@ -149,7 +149,7 @@ fn flags_in(command: &Command, spec: &KeySpec, args: Args<'_>) -> KeyFlags {
 }
 
 /// The command of this name, or `container|subcommand`, in any case of letters.
-fn by_full_name(name: &[u8]) -> Option<&'static Command> {
+pub(super) fn by_full_name(name: &[u8]) -> Option<&'static Command> {
     match name.iter().position(|&byte| byte == b'|') {
         Some(bar) => table::subcommand(table::find(&name[..bar])?, &name[bar + 1..]),
         None => table::find(name),
@@ -157,7 +157,7 @@ fn by_full_name(name: &[u8]) -> Option<&'static Command> {
 }
 
 /// The category of this name, in any case of letters; none if there is no such.
-fn category(name: &[u8]) -> Categories {
+pub(super) fn category(name: &[u8]) -> Categories {
     Categories::all()
         .iter_names()
         .find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
+mod acl;
 mod admin;
 mod args;
 mod bitfield;
@@ -49,6 +50,7 @@ mod testing;
 mod transaction;
 mod world;
 
+pub use acl::{Acl, AclError, User};
 pub use args::Args;
 pub use client::{Client, ClientInfo, Clients, Origin};
 pub use command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
@@ -160,16 +162,16 @@ fn admit(
     if command.flags.contains(Flags::PROTECTED) && !debug::allowed(world, client) {
         return refuse(CmdError::other(debug::NOT_ALLOWED));
     }
-    if !client.authenticated
-        && !command.flags.contains(Flags::NO_AUTH)
-        && world.config.requirepass().is_some()
-    {
+    if !client.authenticated && !command.flags.contains(Flags::NO_AUTH) && !world.acl.is_open() {
         return refuse(CmdError::NoAuth);
     }
     if client.queue.is_some() && command.flags.contains(Flags::NO_MULTI) {
         return refuse(CmdError::other(
             "ERR Command not allowed inside a transaction",
         ));
+    }
+    if let Err(error) = acl::check(world, client, command, request) {
+        return refuse(error);
     }
     if pubsub::restricts(client) && !pubsub::allowed_while_subscribed(command.name) {
         return refuse(CmdError::Subscribed(command.name));

@@ -30,8 +30,7 @@ impl Session {
             wake: Box::new(|| ()),
         };
         let now = world.keyspace.clock().now_ms();
-        let open = world.config.requirepass().is_none();
-        let client = Client::new(world.clients.register(origin, now), open);
+        let client = Client::new(&world, origin, now);
         Self { world, client }
     }
 

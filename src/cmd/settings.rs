@@ -37,7 +37,11 @@ pub(super) fn resetstat(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
 
 /// `CONFIG REWRITE`: writes the settings into the file the server was started with.
 pub(super) fn rewrite(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
-    match cx.world.config.rewrite() {
+    let users = match cx.world.config.aclfile() {
+        Some(_) => Vec::new(), // they are where ACL SAVE writes them
+        None => cx.world.acl.lines(),
+    };
+    match cx.world.config.rewrite(&users) {
         Ok(()) => {
             tracing::info!("CONFIG REWRITE executed with success.");
             Ok(Reply::Ok)

@@ -7,7 +7,7 @@
 use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
 pub use super::lookup::find;
 use super::{
-    CmdError, admin, bitfield, bitmap, bitop, clients, connection, container, counter, debug,
+    CmdError, acl, admin, bitfield, bitmap, bitop, clients, connection, container, counter, debug,
     expire, info, introspect, keys, lcs, memory, monitor, object, pubsub, set, settings, string,
     transaction,
 };
@@ -152,6 +152,22 @@ pub static TABLE: &[Command] = &[
         row("config|resetstat",  2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             settings::resetstat).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
         row("config|rewrite",  2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             settings::rewrite).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
         row("config|set",    -4, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             settings::set).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+    ]),
+    // acl
+    row("acl",           -2, &[],                             &[],           &[],             container::none).subcommands(&[
+        row("acl|cat",       -2, &[NOSCRIPT, LOADING, STALE],     &[],           &[],             acl::cat),
+        row("acl|deluser",   -3, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             acl::deluser).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+        row("acl|dryrun",    -4, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             acl::dryrun),
+        row("acl|genpass",   -2, &[NOSCRIPT, LOADING, STALE],     &[],           &[],             acl::genpass),
+        row("acl|getuser",    3, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             acl::getuser),
+        row("acl|help",       2, &[LOADING, STALE],               &[],           &[],             container::help),
+        row("acl|list",       2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             acl::list),
+        row("acl|load",       2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             acl::load),
+        row("acl|log",       -2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             acl::log),
+        row("acl|save",       2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             acl::save).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+        row("acl|setuser",   -3, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             acl::setuser).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+        row("acl|users",      2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],           &[],             acl::users),
+        row("acl|whoami",     2, &[NOSCRIPT, LOADING, STALE],     &[],           &[],             acl::whoami),
     ]),
     // admin
     row("dbsize",         1, &[READONLY, FAST],               &[KEYSPACE],   &[],             admin::dbsize).scope(Scope::Walk(Access::Read)).tips(&["request_policy:all_shards", "response_policy:agg_sum"]),

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::client::Watched;
-use super::{Args, Client, CmdError, CmdResult, Command, Context, Flow, Scope, World};
+use super::{
+    Args, Client, CmdError, CmdResult, Command, Context, Flow, Scope, World, acl, count_error,
+};
 use crate::resp::{OwnedRequest, Reply, Request};
 use crate::store::{Access, Locked, Watch};
 
@@ -153,7 +155,12 @@ fn run_all(cx: &mut Context<'_>, queue: &Queue) {
     for (command, request) in &queue.commands {
         let killed = matches!(cx.flow, Flow::Close);
         cx.command = command;
-        let reply = cx.run(Args::new(request.as_request(), command.args_at()));
+        let request = request.as_request();
+        // A command before it may have changed what this user may do, and so may anybody since it was queued.
+        let reply = match acl::check_again(cx, request) {
+            Ok(()) => cx.run(Args::new(request, command.args_at())),
+            Err(error) => count_error(cx.world, error.into()),
+        };
         if !killed {
             cx.client.send(reply, cx.out);
         }

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::Clients;
 use super::calls::Calls;
 use super::footprint::Footprint;
 use super::pubsub::Broker;
+use super::{Acl, Clients};
 use crate::config::Config;
 use crate::persist::aof::Log;
 use crate::stats::Stats;
@@ -21,6 +21,8 @@ pub struct World {
     pub clients: Clients,
     /// Who listens to channels, to events of keys, and to commands.
     pub broker: Arc<Broker>,
+    /// Who may do what.
+    pub acl: Acl,
     /// Changes of keys since the last save (INFO's rdb_changes_since_last_save).
     pub changes: AtomicU64,
     /// Forty hexadecimal digits, new at every start.
@@ -100,6 +102,7 @@ impl World {
         keyspace.on_departure(departures(&log));
         Self {
             keyspace,
+            acl: Acl::new(&config),
             config,
             stats,
             clients: Clients::default(),

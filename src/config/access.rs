@@ -140,6 +140,26 @@ impl Config {
         Some(self.text(at!("requirepass"))).filter(|password| !password.is_empty())
     }
 
+    /// The file of users, if they are kept in one.
+    pub fn aclfile(&self) -> Option<PathBuf> {
+        self.file(at!("aclfile"))
+    }
+
+    /// The same as it was given, for messages.
+    pub fn aclfile_as_written(&self) -> String {
+        self.name(at!("aclfile"))
+    }
+
+    /// How many refusals ACL LOG remembers.
+    pub fn acllog_max_len(&self) -> u64 {
+        self.natural(at!("acllog-max-len"))
+    }
+
+    /// Whether new users may use every channel of Pub/Sub.
+    pub fn acl_pubsub_default(&self) -> bool {
+        self.switch(at!("acl-pubsub-default"))
+    }
+
     /// Longest argument a request may have, and longest string a key may hold, in bytes. At least 1 MiB.
     pub fn proto_max_bulk_len(&self) -> u64 {
         self.natural(at!("proto-max-bulk-len"))

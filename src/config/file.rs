@@ -55,6 +55,26 @@ pub enum FatalConfig {
     Unreadable { path: PathBuf, why: String },
 }
 
+/// A `user` line of redis.conf: a user's name and rules, as words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserLine {
+    /// The name, and then the rules.
+    pub words: Vec<Vec<u8>>,
+    number: usize,
+    line: String,
+}
+
+impl UserLine {
+    /// The report that this line cannot be used.
+    pub fn fail(&self, why: String) -> FatalConfig {
+        FatalConfig::Line {
+            number: self.number,
+            line: self.line.clone(),
+            why,
+        }
+    }
+}
+
 impl Config {
     /// The settings of a server started with these arguments, the program's name not among them.
     ///
@@ -97,7 +117,6 @@ impl Config {
             config: self,
             saw_save: false,
             given: vec![false; TABLE.len()],
-            hashed_user: false,
         };
         loader.text(text, 0)?;
         loader.finish()
@@ -110,8 +129,6 @@ struct Loader<'c> {
     saw_save: bool,
     /// The rows some line has set.
     given: Vec<bool>,
-    /// A `user default` line had a password in it.
-    hashed_user: bool,
 }
 
 impl Loader<'_> {
@@ -140,6 +157,13 @@ impl Loader<'_> {
                     }
                     self.include(path, depth)?;
                 }
+                [name, user @ ..] if name.eq_ignore_ascii_case(b"user") && !user.is_empty() => {
+                    self.config.users.push(UserLine {
+                        words: user.iter().map(|word| word.to_vec()).collect(),
+                        number: at + 1,
+                        line: String::from_utf8_lossy(line).into_owned(),
+                    });
+                }
                 [name, values @ ..] => self.directive(name, values).map_err(fail)?,
             }
         }
@@ -153,7 +177,6 @@ impl Loader<'_> {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         match (name.as_str(), values) {
             (name, [_]) if FORGOTTEN.contains(&name) => Ok(()),
-            ("user", [user, rules @ ..]) => self.user(user, rules),
             ("rename-command", [_, _]) => Err("Renaming commands is not supported".into()),
             ("loadmodule", [_, ..]) => Err("Modules are not supported".into()),
             ("sentinel", _) => Err("sentinel directive while not in sentinel mode".into()),
@@ -183,38 +206,6 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// `user default ...` as CONFIG REWRITE of Redis writes it, for a default user who may do everything, is what we do
-    /// anyway. Any other user or rule would be a restriction silently dropped, so it is refused.
-    fn user(&mut self, user: &[u8], rules: &[&[u8]]) -> Result<(), String> {
-        const EVERYTHING: [&[u8]; 9] = [
-            b"on",
-            b"nopass",
-            b"sanitize-payload",
-            b"skip-sanitize-payload",
-            b"~*",
-            b"allkeys",
-            b"&*",
-            b"allchannels",
-            b"+@all",
-        ];
-        for rule in rules {
-            let hashed = rule.starts_with(b"#");
-            self.hashed_user |= hashed;
-            if !hashed && !EVERYTHING.contains(rule) {
-                return Err(
-                    "Users are not supported other than a default user who may do everything"
-                        .into(),
-                );
-            }
-        }
-        if user != b"default" || rules.is_empty() {
-            return Err(
-                "Users are not supported other than a default user who may do everything".into(),
-            );
-        }
-        Ok(())
-    }
-
     /// Reads a file, or every file that fits a pattern, in order of their names. A pattern may fit none.
     fn include(&mut self, path: &[u8], depth: usize) -> Result<(), FatalConfig> {
         let path = self.config.dir().join(OsStr::from_bytes(path));
@@ -233,10 +224,6 @@ impl Loader<'_> {
     /// Looks at the whole once everything is read.
     fn finish(self) -> Result<Vec<String>, FatalConfig> {
         let config = self.config;
-        if self.hashed_user && config.requirepass().is_none() {
-            let why = "The default user has a password that only its hash is known of; give it with requirepass".into();
-            return Err(FatalConfig::Whole { why });
-        }
         if let Some(path) = config.logfile()
             && let Err(error) = OpenOptions::new().append(true).create(true).open(path)
         {
@@ -422,18 +409,8 @@ mod tests {
 
     #[test]
     fn restrictions_that_would_be_dropped_are_refused() {
-        let everything = "user default on nopass sanitize-payload ~* &* +@all\n";
-        assert!(load(&["-"], everything).is_ok());
-        assert!(load(&["-"], "user default on #00 ~* &* +@all\nrequirepass x\n").is_ok());
-        assert!(load(&["-"], "user default on #00 ~* &* +@all\n").is_err());
         for line in [
-            "user default on nopass ~a* +@all",
-            "user alice on nopass ~* +@all",
-            "user default",
-        ] {
-            assert!(load(&["-"], line).is_err(), "{line}");
-        }
-        for line in [
+            "user",
             "rename-command FLUSHALL \"\"",
             "loadmodule /x.so",
             "sentinel monitor a b",
@@ -441,6 +418,37 @@ mod tests {
             assert!(load(&["-"], line).is_err(), "{line}");
         }
         assert!(load(&["-"], "lua-replicate-commands yes").is_ok());
+    }
+
+    #[test]
+    fn users_are_kept_word_by_word() {
+        let config = config(&["-"]);
+        assert_eq!(config.users(), []);
+        let text = "hz 20\nUSER alice on '>a b' (~x +get)\nuser bob";
+        let config = load(&["-"], text).expect("all are known").config;
+        let words: Vec<Vec<Vec<u8>>> = config
+            .users()
+            .iter()
+            .map(|user| user.words.clone())
+            .collect();
+        assert_eq!(
+            words,
+            [
+                vec![
+                    b"alice".to_vec(),
+                    b"on".into(),
+                    b">a b".into(),
+                    b"(~x".into(),
+                    b"+get)".into()
+                ],
+                vec![b"bob".to_vec()],
+            ]
+        );
+        let report = config.users()[1].fail("it is no good".into()).to_string();
+        assert!(
+            report.ends_with("at line 3\n>>> 'user bob'\nit is no good"),
+            "{report}"
+        );
     }
 
     #[test]

@@ -32,8 +32,9 @@ use table::{Change, TABLE};
 
 pub use access::{ClientClass, OutputLimit, SavePoint, ShutdownFlags};
 pub use choice::{AppendFsync, LogLevel, MaxmemoryPolicy, Permission};
-pub use file::{FatalConfig, Loaded};
+pub use file::{FatalConfig, Loaded, UserLine};
 pub use rewrite::RewriteError;
+pub(crate) use rewrite::replace as replace_file;
 
 /// The version of Redis whose behaviour is followed, told to clients that ask.
 pub const REDIS_VERSION: &str = "8.2.3";
@@ -44,6 +45,8 @@ pub struct Config {
     slots: Box<[Slot]>,
     /// The file the server was started with, absolute.
     file: Option<PathBuf>,
+    /// The `user` lines, which are for others to understand.
+    users: Vec<UserLine>,
     /// Held while CONFIG SET changes values and tells those who asked, so that two changes never mix.
     watchers: Mutex<Vec<Watcher>>,
 }
@@ -80,6 +83,7 @@ impl Config {
         let config = Config {
             slots: slots.collect(),
             file: None,
+            users: Vec::new(),
             watchers: Mutex::new(Vec::new()),
         };
         let here = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
@@ -93,6 +97,11 @@ impl Config {
     /// The file the server was started with, if any.
     pub fn config_file(&self) -> Option<&PathBuf> {
         self.file.as_ref()
+    }
+
+    /// The `user` lines the server was started with.
+    pub fn users(&self) -> &[UserLine] {
+        &self.users
     }
 
     /// CONFIG GET: the names that fit any of the patterns, with their values, each name once.
@@ -297,7 +306,7 @@ fn default(setting: &table::Setting) -> Value {
 }
 
 /// A system error in the system's own words, without the number Rust adds.
-fn system_text(error: &io::Error) -> String {
+pub(crate) fn system_text(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_string()
 }

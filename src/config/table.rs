@@ -126,9 +126,9 @@ const SYSLOG_FACILITY: Choices =
 #[rustfmt::skip] // read by column
 pub(super) static TABLE: &[Setting] = &[
     //  name                                     older name                       kind                                      default                    changed  here
-    row("acl-pubsub-default",                    "",                               Kind::Choice(ACL_PUBSUB_DEFAULT),         "resetchannels",           Live,    Idle),
-    row("aclfile",                               "",                               Kind::Text(any),                          "",                        Fixed,   Idle),
-    row("acllog-max-len",                        "",                               int(0, i64::MAX),                         "128",                     Live,    Idle),
+    row("acl-pubsub-default",                    "",                               Kind::Choice(ACL_PUBSUB_DEFAULT),         "resetchannels",           Live,    Honoured),
+    row("aclfile",                               "",                               Kind::Text(any),                          "",                        Fixed,   Honoured),
+    row("acllog-max-len",                        "",                               int(0, i64::MAX),                         "128",                     Live,    Honoured),
     row("active-defrag-cycle-max",               "",                               int(1, 99),                               "25",                      Live,    Idle),
     row("active-defrag-cycle-min",               "",                               int(1, 99),                               "1",                       Live,    Idle),
     row("active-defrag-ignore-bytes",            "",                               size(1),                                  "104857600",               Live,    Idle),

@@ -134,10 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             fd: peer.fd,
             wake,
         };
-        let info = world
-            .clients
-            .register(origin, world.keyspace.clock().now_ms());
-        let client = Client::new(info, world.config.requirepass().is_none());
+        let client = Client::new(world, origin, world.keyspace.clock().now_ms());
         shared.enter();
         Self {
             stream,

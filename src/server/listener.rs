@@ -303,7 +303,7 @@ where
         stats.count(Counter::RejectedConnections);
         return turn_away(stream, "-ERR max number of clients reached\r\n");
     }
-    if peer.remote && config.protected_mode() && config.requirepass().is_none() {
+    if peer.remote && config.protected_mode() && shared.world.acl.has_no_password() {
         stats.count(Counter::RejectedConnections);
         return turn_away(stream, PROTECTED);
     }

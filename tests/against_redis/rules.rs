@@ -43,6 +43,9 @@ const RULES: &[Rule] = &[
     Rule { command: "CLIENT LIST",     alike: client_lines, reason: "ids, addresses, buffers and times are each server's own" },
     Rule { command: "HELLO",           alike: hello,       reason: "the id is a counter, and bitmapd has no modules" },
     Rule { command: "DEBUG OBJECT",    alike: shape,       reason: "addresses and serialized lengths are each server's own" },
+    Rule { command: "ACL LOG",         alike: acl_log,     reason: "ids, addresses, buffers and times are each server's own" },
+    Rule { command: "ACL CAT",         alike: some_of,     reason: "the order is each server's hash order, and bitmapd has fewer commands" },
+    Rule { command: "ACL HELP",        alike: help,        reason: "the help is told in each server's own words" },
     Rule { command: "CLIENT HELP",    alike: help,        reason: "the help is told in each server's own words" },
     Rule { command: "COMMAND HELP",   alike: help,        reason: "the help is told in each server's own words" },
     Rule { command: "CONFIG HELP",    alike: help,        reason: "the help is told in each server's own words" },
@@ -151,6 +154,32 @@ fn same_set(redis: &Node, ours: &Node) -> bool {
         texts
     };
     sorted(redis) == sorted(ours)
+}
+
+/// Ours are among theirs, and there are some.
+fn some_of(redis: &Node, ours: &Node) -> bool {
+    let known = |name: &Node| redis.items.iter().any(|item| item == name);
+    !ours.items.is_empty() && ours.items.iter().all(known)
+}
+
+/// As many entries with the same fields, and those that say what was refused to whom are equal.
+fn acl_log(redis: &Node, ours: &Node) -> bool {
+    const TOLD: [&str; 5] = ["count", "reason", "context", "object", "username"];
+    let same_field = |redis: &[Node], ours: &[Node]| {
+        let name = redis[0].string();
+        let alike = match name.as_str() {
+            "client-info" => client_lines(&redis[1], &ours[1]),
+            name => !TOLD.contains(&name) && redis[1].kind == ours[1].kind,
+        };
+        redis[0] == ours[0] && (redis[1] == ours[1] || alike)
+    };
+    let same_entry = |redis: &Node, ours: &Node| {
+        redis.items.len() == ours.items.len()
+            && (redis.items.chunks(2).zip(ours.items.chunks(2)))
+                .all(|(redis, ours)| same_field(redis, ours))
+    };
+    redis.items.len() == ours.items.len()
+        && (redis.items.iter().zip(&ours.items)).all(|(redis, ours)| same_entry(redis, ours))
 }
 
 /// The same keys with the same values, in a map or a flat array.

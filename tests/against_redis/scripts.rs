@@ -26,6 +26,7 @@ macro_rules! scripts {
 }
 
 scripts!(
+    acl,
     admin,
     bitmaps,
     connection,

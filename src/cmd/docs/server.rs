@@ -4,6 +4,37 @@ use super::{Doc, doc};
 
 #[rustfmt::skip] // two lines each, like their neighbours
 pub(super) const DOCS: &[Doc] = &[
+    doc("acl", "6.0.0", "Depends on the subcommand", "Says who may do what.",
+        ""),
+    doc("acl|cat", "6.0.0", "O(1)", "Lists the categories of commands, or the commands in one.",
+        "[category]"),
+    doc("acl|deluser", "6.0.0", "O(N) of the number of connections", "Deletes users, and closes their connections.",
+        "username..."),
+    doc("acl|dryrun", "7.0.0", "O(1)", "Tells whether a user could run a command, without running it.",
+        "username command [arg...]"),
+    doc("acl|genpass", "6.0.0", "O(1)", "Returns a password that nobody can guess.",
+        "[bits:integer]"),
+    doc("acl|getuser", "6.0.0", "O(N) of the number of rules", "Returns the rules of a user.",
+        "username")
+        .history(&[("6.2.0", "Patterns of channels."), ("7.0.0", "Selectors; patterns as one would write them.")]),
+    doc("acl|help", "6.0.0", "O(1)", "Lists the subcommands.",
+        ""),
+    doc("acl|list", "6.0.0", "O(N) of the number of users", "Returns all users with their rules, as lines of a file.",
+        ""),
+    doc("acl|load", "6.0.0", "O(N) of the number of users", "Reads the users from their file again.",
+        ""),
+    doc("acl|log", "6.0.0", "O(N) of the number of entries", "Returns what was refused lately.",
+        "[operation<count:integer|RESET>]")
+        .history(&[("7.2.0", "Numbers of entries and their times.")]),
+    doc("acl|save", "6.0.0", "O(N) of the number of users", "Writes the users into their file.",
+        ""),
+    doc("acl|setuser", "6.0.0", "O(N) of the number of rules", "Makes or changes a user.",
+        "username [rule...]")
+        .history(&[("6.2.0", "Patterns of channels."), ("7.0.0", "Selectors; patterns of keys to read or to write.")]),
+    doc("acl|users", "6.0.0", "O(N) of the number of users", "Lists the names of all users.",
+        ""),
+    doc("acl|whoami", "6.0.0", "O(1)", "Returns the name of the connection's user.",
+        ""),
     doc("command", "2.8.13", "O(N) of the number of commands", "Describes all commands.",
         ""),
     doc("command|count", "2.8.13", "O(1)", "Counts the commands.",

@@ -305,11 +305,11 @@ pub(super) fn stats(cx: &Context<'_>, page: &mut Page) {
             Counter::OutputBufferDisconnections,
             Counter::Panics,
             Counter::DeniedAuth,
+            Counter::DeniedCommand,
+            Counter::DeniedKey,
+            Counter::DeniedChannel,
         ],
     );
-    page.field("acl_access_denied_cmd", 0);
-    page.field("acl_access_denied_key", 0);
-    page.field("acl_access_denied_channel", 0);
 }
 
 pub(super) fn replication(cx: &Context<'_>, page: &mut Page) {

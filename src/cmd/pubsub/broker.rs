@@ -109,7 +109,7 @@ impl Broker {
     }
 
     /// What `client` is subscribed to.
-    pub(super) fn subscriptions(&self, client: &ClientInfo, kind: Kind) -> Vec<Bytes> {
+    pub(in crate::cmd) fn subscriptions(&self, client: &ClientInfo, kind: Kind) -> Vec<Bytes> {
         let own = client
             .mailbox
             .get()

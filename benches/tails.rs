@@ -124,7 +124,15 @@ fn scan(load: &mut Load, stop: &AtomicBool, done: &AtomicU64) {
     load.ask(&[b"SELECT", b"1"]);
     let mut cursor = b"0".to_vec();
     while !stop.load(Ordering::Relaxed) {
-        cursor = load.scan(&cursor, b"1000");
+        let mut request = Vec::new();
+        append(&mut request, &[b"SCAN", &cursor, b"COUNT", b"1000"]);
+        load.send(&request);
+        assert_eq!(load.reply(), b"2");
+        cursor = load.reply();
+        let keys = String::from_utf8(load.reply())
+            .ok()
+            .and_then(|n| n.parse().ok());
+        (0..keys.expect("a length")).for_each(|_: u64| drop(load.reply()));
         done.fetch_add(1, Ordering::Relaxed);
     }
 }

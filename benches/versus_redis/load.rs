@@ -48,26 +48,15 @@ impl Load {
         sum
     }
 
-    /// `SCAN cursor COUNT count`: the next cursor. The keys are read and dropped.
-    pub fn scan(&mut self, cursor: &[u8], count: &[u8]) -> Vec<u8> {
-        let mut request = Vec::new();
-        append(&mut request, &[b"SCAN", cursor, b"COUNT", count]);
-        self.send(&request);
-        assert_eq!(self.reply(), b"2");
-        let next = self.reply();
-        let keys = self.reply();
-        let keys = std::str::from_utf8(&keys).ok().and_then(|n| n.parse().ok());
-        (0..keys.expect("a length")).for_each(|_: u64| drop(self.reply()));
-        next
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
+    /// Sends bytes as they are.
+    pub fn send(&mut self, bytes: &[u8]) {
         self.stream
             .write_all(bytes)
             .expect("the server takes the request");
     }
 
-    fn reply(&mut self) -> Vec<u8> {
+    /// The next reply, or the next part of an array: see [`Load::ask`].
+    pub fn reply(&mut self) -> Vec<u8> {
         let mut line = Vec::new();
         self.replies
             .read_until(b'\n', &mut line)

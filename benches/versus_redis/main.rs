@@ -4,73 +4,58 @@
 //! REDIS_REFERENCE=/path/to/redis-server cargo bench --bench versus_redis [-- WORD ...]
 //! ```
 //!
-//! Rows whose name holds one of the words are run; all of them without words. `REDIS_REFERENCE` is a redis-server 8.2.3;
-//! where `tests/run` has fetched one, that is taken. `REALDATA` names a directory of text files, each a bitmap as
-//! positions separated by commas, for the rows about real data.
+//! Rows whose name holds one of the words are run; all of them, in some ten minutes, without words. `REDIS_REFERENCE` is a
+//! redis-server 8.2.3; where `tests/run` has fetched one, that is taken. `REALDATA` names a directory of text files, each
+//! a bitmap as positions separated by commas, for the rows about real data. What is printed is a table for a README.
 //!
-//! Times are the server's own CPU time for one command, as the kernel accounts it to the process's threads, socket and
-//! parsing included; the client waits for each reply where a row does not say otherwise. A figure is the median of
-//! several rounds. Memory is `used_memory` after less before, or resident memory where a row says so. Each row compares
-//! the replies of both servers, byte for byte, before it prints a figure.
+//! # What is measured
+//!
+//! Times are the server's own CPU time for one request, as the kernel accounts it to the process's threads, sockets and
+//! parsing included. Both servers are there at once, on the same core, and asked in turn, round by round, so that
+//! whatever else changes on the machine meets both; a figure is the median of the rounds, and the ratio that of each
+//! round's ratio. Where all requests are of one length, [`floor`] is asked too: what it takes, no server can save.
+//!
+//! Requests a second and latencies are what the load saw: a latency is that of a whole pipeline. One thread makes all the
+//! load, and with short requests it is slower than the servers, so only CPU time compares them to the end.
+//!
+//! Both servers' replies are compared before a figure is printed. Memory is the whole process's resident memory after the
+//! row, and in the second table what the row's keys added to it or to `used_memory`.
 
+mod floor;
+mod large;
 mod load;
 mod memory;
+mod race;
 mod server;
-mod speed;
+mod small;
 #[path = "../support/mod.rs"]
 mod support;
+mod swarm;
 
 use std::env;
 
-use server::{Server, reference};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// One line of the table.
-pub struct Row {
-    pub name: &'static str,
-    pub unit: &'static str,
-    /// Fills a new and empty server, works it, and returns the figure (smaller is better) and what was answered.
-    pub run: fn(&Server) -> Outcome,
-}
-
-/// What a row came to on one server.
-pub struct Outcome {
-    pub figure: f64,
-    /// Replies, or a digest of them: both servers must have given the same.
-    pub answer: Vec<u8>,
-}
+use server::reference;
 
 fn main() {
     let words: Vec<String> = env::args()
         .skip(1)
         .filter(|word| !word.starts_with("--"))
         .collect();
+    let wanted =
+        |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let Some(redis) = reference() else {
         eprintln!("no Redis to compare with: run tests/run once, or set REDIS_REFERENCE");
         return;
     };
-    println!(
-        "{:<66} {:>12} {:>12} {:>9}",
-        "", "bitmapd", "Redis", "ratio"
-    );
-    for row in speed::ROWS.iter().chain(memory::ROWS) {
-        if !words.is_empty() && !words.iter().any(|word| row.name.contains(word.as_str())) {
-            continue;
-        }
-        let ours = (row.run)(&Server::start(env!("CARGO_BIN_EXE_bitmapd").as_ref()));
-        let theirs = (row.run)(&Server::start(&redis));
-        assert!(
-            ours.answer == theirs.answer,
-            "{}: the servers answered differently",
-            row.name
-        );
-        println!(
-            "{:<66} {:>12} {:>12} {:>9}",
-            format!("{}, {}", row.name, row.unit),
-            short(ours.figure),
-            short(theirs.figure),
-            short(theirs.figure / ours.figure),
-        );
-    }
+    // A thousand connections to each of three servers. The hard limit is as far as anybody may go.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    setrlimit(Resource::RLIMIT_NOFILE, most.min(8192), most).expect("a limit that may be used");
+
+    let scenes = small::scenes().into_iter().chain(large::scenes());
+    race::print(scenes, &wanted, &redis);
+    memory::print(&wanted, &redis);
 }
 
 /// Three digits that matter.

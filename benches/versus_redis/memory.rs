@@ -2,16 +2,62 @@
 
 use std::env;
 use std::fs;
-use std::thread::sleep;
+use std::path::Path;
+use std::thread::{self, sleep};
 use std::time::Duration;
 
 use crate::load::{Load, append};
 use crate::server::Server;
+use crate::short;
 use crate::support::Random;
-use crate::{Outcome, Row};
+
+/// One line of the table.
+struct Row {
+    name: &'static str,
+    unit: &'static str,
+    /// Fills a new and empty server, and returns the figure (smaller is better) and what was answered.
+    run: fn(&Server) -> Outcome,
+}
+
+/// What a row came to on one server.
+struct Outcome {
+    figure: f64,
+    /// A reply, or a digest of the keys: both servers must have given the same.
+    answer: Vec<u8>,
+}
+
+/// Runs the wanted rows and prints them.
+pub fn print(wanted: &dyn Fn(&str) -> bool, redis: &Path) {
+    let rows: Vec<&Row> = ROWS.iter().filter(|row| wanted(row.name)).collect();
+    if rows.is_empty() {
+        return;
+    }
+    println!("\n| memory | bitmapd | Redis | ratio |\n|---|---|---|---|");
+    for row in rows {
+        let servers = [env!("CARGO_BIN_EXE_bitmapd").as_ref(), redis];
+        // Both at once: what they hold does not depend on how quickly they got it.
+        let [ours, theirs] = thread::scope(|scope| {
+            let runs = servers.map(|server| scope.spawn(|| (row.run)(&Server::start(server))));
+            runs.map(|run| run.join().expect("a row that ends"))
+        });
+        assert!(
+            ours.answer == theirs.answer,
+            "{}: different answers",
+            row.name
+        );
+        println!(
+            "| {}, {} | {} | {} | {} |",
+            row.name,
+            row.unit,
+            short(ours.figure),
+            short(theirs.figure),
+            short(theirs.figure / ours.figure),
+        );
+    }
+}
 
 #[rustfmt::skip] // read by column
-pub const ROWS: &[Row] = &[
+const ROWS: &[Row] = &[
     Row { name: "memory: one bit at 4294967295", unit: "bytes", run: one_far_bit },
     Row { name: "memory: real data of REALDATA, by SETBIT", unit: "bytes", run: real_data },
     Row { name: "memory: 200 bitmaps of 30 ones over 37 M positions", unit: "bytes a one", run: few_ones },

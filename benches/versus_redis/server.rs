@@ -7,13 +7,16 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+
 use crate::load::Load;
 
 /// The core that the server has to itself.
-const CORE: &str = "1";
+pub const CORE: usize = 1;
 
 /// Where the load runs.
-const LOAD_CORE: &str = "0";
+const LOAD_CORE: usize = 0;
 
 pub struct Server {
     process: Child,
@@ -24,18 +27,18 @@ pub struct Server {
 impl Server {
     /// On a core of its own.
     pub fn start(binary: &Path) -> Self {
-        pin_self();
-        Self::start_on(CORE, binary)
+        pin_thread(LOAD_CORE);
+        Self::start_on(&CORE.to_string(), binary)
     }
 
     /// On these cores (`0-3`).
     pub fn start_on(cores: &str, binary: &Path) -> Self {
-        let directory = env::temp_dir().join(format!("versus-redis-{}", std::process::id()));
-        fs::create_dir_all(&directory).expect("a directory for the server");
         let port = std::net::TcpListener::bind(("127.0.0.1", 0))
             .and_then(|socket| socket.local_addr())
             .expect("a port")
             .port();
+        let directory = env::temp_dir().join(format!("versus-redis-{port}"));
+        fs::create_dir_all(&directory).expect("a directory for the server");
         let process = Command::new("taskset")
             .args(["-c", cores])
             .arg(binary)
@@ -60,6 +63,10 @@ impl Server {
             sleep(Duration::from_millis(20));
         }
         server
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn connect(&self) -> Load {
@@ -109,16 +116,11 @@ impl Drop for Server {
     }
 }
 
-/// Keeps the load off the server's core.
-fn pin_self() {
-    let pinned = Command::new("taskset")
-        .args(["-a", "-c", "-p", LOAD_CORE, &std::process::id().to_string()])
-        .stdout(Stdio::null())
-        .status();
-    assert!(
-        pinned.is_ok_and(|status| status.success()),
-        "taskset is needed to pin the load"
-    );
+/// Keeps the calling thread on one core.
+pub fn pin_thread(core: usize) {
+    let mut cores = CpuSet::new();
+    cores.set(core).expect("a core's number");
+    sched_setaffinity(Pid::from_raw(0), &cores).expect("a machine with two cores");
 }
 
 /// The real Redis: the one the environment names, or the one that tests/run has fetched.

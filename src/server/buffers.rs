@@ -9,7 +9,7 @@ pub(super) const SIZE: usize = 16 * 1024;
 
 /// How many a worker keeps: one to read into and one to reply into are in use at a time, others come back from
 /// connections that had to wait in the middle of something.
-const KEPT: usize = 16;
+const KEPT: usize = 64;
 
 thread_local! {
     static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };

@@ -33,7 +33,7 @@ use bytes::{Buf, BytesMut};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-use super::{Shared, buffers, listener::Peer};
+use super::{Shared, buffers, crowd, listener::Peer};
 use crate::{
     cmd::{self, Client, Flow, Origin, Wait},
     resp::{Limits, Output, Parser},
@@ -192,7 +192,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn run(&mut self) -> Result<std::convert::Infallible, End> {
         loop {
             match self.run_requests() {
-                Step::Read => self.exchange().await?,
+                Step::Read => {
+                    if !self.output.is_empty() && crowd::waits(self.client.info.id) {
+                        tokio::task::yield_now().await;
+                        crowd::go_on();
+                    }
+                    self.exchange().await?;
+                }
                 Step::Yield => {
                     poll_fn(|cx| Poll::Ready(self.write(cx))).await?;
                     self.check()?;
@@ -228,10 +234,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             max_bulk: world.config.proto_max_bulk_len(),
             ..Limits::default()
         };
-        let start = Instant::now();
+        let mut start = None;
         for ran in 0..TURN {
             if self.parser.ahead(&self.input).len() == 0 {
-                if ran > 0 && start.elapsed() > TURN_TIME {
+                if ran > 0 && start.get_or_insert_with(Instant::now).elapsed() > TURN_TIME {
                     return Step::Yield;
                 }
                 // Whether a stranger may send what comes next depends on what this request does.

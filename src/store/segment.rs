@@ -170,6 +170,7 @@ impl Segment {
     #[inline]
     pub fn find(&self, fingerprint: u32, key: &[u8]) -> Option<usize> {
         let mut at = self.home(fingerprint);
+        prefetch(self.entries.as_ptr().wrapping_add(at)); // it is near, and comes while the fingerprints do
         while *self.fingerprints.get(at)? < fingerprint {
             at += 1;
         }

@@ -1,0 +1,74 @@
+//! Whether several connections of a worker have something to do at once.
+//!
+//! If so, each runs its requests and lets the others run theirs before it writes its replies. These then leave close
+//! together, so a program that holds many of the connections is woken once for many of them, and waking a program on
+//! another core is a good part of what a small request costs. Redis does the same: it writes at the end of its loop.
+//!
+//! Fifty connections of one program, server CPU time of a GETBIT (`benches/versus_redis`): 8.9 µs before, 7.4 µs with
+//! this for single requests, 1.39 and 1.09 µs for pipelines of ten. A thousand connections keep their program busy anyway,
+//! and with them waiting only costs (1.32 and 1.53 µs), so a large crowd is served one by one. Waiting before the requests
+//! run as well, with their keys' memory asked for, was worse for all but single requests: too much of it was gone again.
+
+use std::cell::Cell;
+
+/// How many connections of a worker wait for each other at most. Each keeps its replies in a buffer meanwhile.
+pub(super) const MOST: u32 = 64;
+
+/// How many times connections do not wait once more than that would have.
+const LARGE: u32 = 4096;
+
+thread_local! {
+    /// The client that ran last.
+    static LAST: Cell<u64> = const { Cell::new(0) };
+    /// How many wait, as far as this worker knows: it counts from zero again when one goes on.
+    static WAITING: Cell<u32> = const { Cell::new(0) };
+    /// How many more do not wait because the crowd is large.
+    static PASSED: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A client has run its requests. Whether it should let others do so before it writes; if so, it calls [`go_on`] then.
+pub(super) fn waits(client: u64) -> bool {
+    let alone = LAST.replace(client) == client;
+    if PASSED.get() > 0 {
+        PASSED.set(PASSED.get() - 1);
+        return false;
+    }
+    if WAITING.get() == MOST {
+        WAITING.set(0);
+        PASSED.set(LARGE);
+        return false;
+    }
+    if alone {
+        return false;
+    }
+    WAITING.set(WAITING.get() + 1);
+    true
+}
+
+/// A client that waited goes on.
+pub(super) fn go_on() {
+    WAITING.set(0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_does_not_wait_a_few_do_and_many_do_not() {
+        assert!(waits(1), "another may have been last");
+        go_on();
+        assert!((0..100).all(|_| !waits(1)));
+        for _ in 0..100 {
+            assert!((2..52).all(waits));
+            go_on();
+        }
+        let waiting = (100..1100).filter(|&client| waits(client)).count();
+        assert_eq!(waiting, MOST as usize);
+        go_on();
+        let waiting = (0..20)
+            .flat_map(|_| 100..1100)
+            .filter(|&client| waits(client));
+        assert!(waiting.count() < 1000);
+    }
+}

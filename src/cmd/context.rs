@@ -176,6 +176,15 @@ impl<'a> Context<'a> {
 
     /// Looks a key up for facts about it: counts as a keyspace hit or miss, but not as an access.
     pub fn look(&self, key: &[u8]) -> Option<EntryRef<'_>> {
+        let found = self.look_quietly(key);
+        if found.is_none() {
+            self.notify_miss(key);
+        }
+        found
+    }
+
+    /// As [`Context::look`], but a miss is no event (OBJECT).
+    pub fn look_quietly(&self, key: &[u8]) -> Option<EntryRef<'_>> {
         let found = self.peek(key);
         self.world.stats.count(match found {
             Some(_) => Counter::Hits,
@@ -207,6 +216,7 @@ impl<'a> Context<'a> {
     /// The key's entry, made as an empty raw string where there is none. The flag says whether it was made.
     pub fn edit_or_create(&mut self, key: &[u8]) -> (EntryMut<'_>, bool) {
         let (db, touches) = (self.client.db, !self.client.no_touch);
+        self.notify_create(db, key);
         let (entry, created) = self.keys.get_or_create(db, key);
         if touches {
             entry.as_ref().touch();
@@ -217,12 +227,14 @@ impl<'a> Context<'a> {
     /// Stores a value, whatever was there; `expires_at` is absolute, in milliseconds.
     pub fn put(&mut self, key: &[u8], value: Value, expires_at: Option<i64>) {
         let db = self.client.db;
+        self.notify_put(db, key);
         self.keys.put(db, key, value, expires_at);
     }
 
     /// As [`Context::put`] of a string set as a whole.
     pub fn put_bytes(&mut self, key: &[u8], bytes: &[u8], expires_at: Option<i64>) {
         let db = self.client.db;
+        self.notify_put(db, key);
         self.keys.put_bytes(db, key, bytes, expires_at);
     }
 
@@ -238,7 +250,7 @@ impl<'a> Context<'a> {
         self.keys.remove(db, key)
     }
 
-    /// The one point that every change of a key passes, after it: tells the watchers, and counts it.
+    /// The one point that every change of a key passes, after it: tells the watchers and the subscribers, and counts it.
     ///
     /// `event` is the name Redis gives the change in keyspace notifications (`setbit`, `set`, `del`, ...).
     pub fn changed(&mut self, event: &'static str, key: &[u8]) {
@@ -257,6 +269,7 @@ impl<'a> Context<'a> {
         tracing::trace!(event, db, "changed");
         self.changed_at_large();
         self.keys.touch_watchers(db, key);
+        self.notify(db, event, key);
     }
 
     /// Refuses a string of `len` bytes where it exceeds `proto-max-bulk-len`.

@@ -31,12 +31,17 @@ pub(super) fn copy(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let Some(entry) = cx.read(source) else {
         return Ok(Reply::Integer(0));
     };
-    if !replace && cx.keys().get(db, destination).is_some() {
+    let overwrites = cx.keys().get(db, destination).is_some();
+    if !replace && overwrites {
         return Ok(Reply::Integer(0));
     }
     let (value, expires_at) = (entry.value(), entry.expires_at());
     cx.keys_mut().put(db, destination, value, expires_at);
+    cx.notify_new(db, destination);
     cx.changed_in(db, "copy_to", destination);
+    if overwrites {
+        cx.notify_overwritten(db, destination);
+    }
     Ok(Reply::Integer(1))
 }
 
@@ -96,6 +101,7 @@ pub(super) fn r#move(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         return Ok(Reply::Integer(0));
     };
     cx.keys_mut().put(to, key, moved.value, moved.expires_at);
+    cx.notify_new(to, key);
     cx.left(from, "move_from", key);
     cx.changed_in(to, "move_to", key);
     Ok(Reply::Integer(1))
@@ -123,14 +129,19 @@ fn rename_if(
     if cx.edit(from).is_none() {
         return Err(CmdError::NoSuchKey);
     }
-    if from == to || !allowed(cx.peek(to).is_some()) {
+    let overwrites = cx.peek(to).is_some();
+    if from == to || !allowed(overwrites) {
         return Ok(false);
     }
     let moved = cx.remove(from).ok_or(CmdError::NoSuchKey)?;
-    cx.put(to, moved.value, moved.expires_at);
     let db = cx.client.db;
+    cx.keys_mut().put(db, to, moved.value, moved.expires_at);
+    cx.notify_new(db, to);
     cx.left(db, "rename_from", from);
     cx.changed("rename_to", to);
+    if overwrites {
+        cx.notify_overwritten(db, to);
+    }
     Ok(true)
 }
 

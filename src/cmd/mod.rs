@@ -37,6 +37,7 @@ mod mailbox;
 mod memory;
 mod metrics;
 mod monitor;
+mod notify;
 mod object;
 mod pubsub;
 pub mod session;

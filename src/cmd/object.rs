@@ -38,7 +38,8 @@ fn tell(
     mut args: Args<'_>,
     answer: impl FnOnce(EntryRef<'_>) -> CmdResult,
 ) -> CmdResult {
-    cx.look(args.take()?).map_or(Ok(Reply::Null), answer)
+    cx.look_quietly(args.take()?)
+        .map_or(Ok(Reply::Null), answer)
 }
 
 #[cfg(test)]

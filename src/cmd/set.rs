@@ -180,6 +180,7 @@ fn store(cx: &mut Context<'_>, key: &[u8], value: &[u8], only: Only, until: Unti
         }
         cx.changed("set", key);
         if let Until::Moment(at) = until {
+            cx.notify(cx.client.db, "expire", key);
             cx.log_as(|say| say(&[b"SET", key, value, b"PXAT", at.to_string().as_bytes()]));
         }
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::calls::Calls;
 use super::footprint::Footprint;
+use super::notify::Notifier;
 use super::pubsub::Broker;
 use super::{Acl, Clients};
 use crate::config::Config;
@@ -23,6 +24,8 @@ pub struct World {
     pub broker: Arc<Broker>,
     /// Who may do what.
     pub acl: Acl,
+    /// Publishes what happens to keys.
+    pub notifier: Arc<Notifier>,
     /// Changes of keys since the last save (INFO's rdb_changes_since_last_save).
     pub changes: AtomicU64,
     /// Forty hexadecimal digits, new at every start.
@@ -97,9 +100,10 @@ pub type Aside = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 impl World {
     pub fn new(config: Arc<Config>, stats: Arc<Stats>, clock: Clock) -> Self {
         let broker = Broker::new(&config, Arc::clone(&stats));
-        let keyspace = Keyspace::new(config.databases(), clock.clone());
+        let notifier = Notifier::new(&config, Arc::clone(&broker));
         let log = Arc::<Log>::default();
-        keyspace.on_departure(departures(&log));
+        let keyspace = Keyspace::new(config.databases(), clock.clone());
+        keyspace.on_departure(departures(&log, &notifier));
         Self {
             keyspace,
             acl: Acl::new(&config),
@@ -107,6 +111,7 @@ impl World {
             stats,
             clients: Clients::default(),
             broker,
+            notifier,
             changes: AtomicU64::new(0),
             run_id: run_id(),
             started_ms: clock.now_ms(),
@@ -156,13 +161,14 @@ impl World {
     }
 }
 
-/// Who is told of keys that go by themselves: the log, where the key is as good as deleted.
-fn departures(log: &Arc<Log>) -> Departed {
-    let log = Arc::clone(log);
-    Box::new(move |db, key, _| {
+/// Who is told of keys that go by themselves: the log, to which they are as good as deleted, and who listens to events.
+fn departures(log: &Arc<Log>, notifier: &Arc<Notifier>) -> Departed {
+    let (log, notifier) = (Arc::clone(log), Arc::clone(notifier));
+    Box::new(move |db, key, why| {
         if log.feed.is_on() {
             log.feed.log(db, [b"DEL".as_slice(), key].into_iter());
         }
+        notifier.departed(db, key, why);
     })
 }
 

@@ -233,7 +233,7 @@ pub(super) static TABLE: &[Setting] = &[
     row("min-replicas-max-lag",                  "min-slaves-max-lag",             int(0, I32),                              "10",                      Live,    Idle),
     row("min-replicas-to-write",                 "min-slaves-to-write",            int(0, I32),                              "0",                       Live,    Idle),
     row("no-appendfsync-on-rewrite",             "",                               YESNO,                                    "no",                      Live,    Idle),
-    row("notify-keyspace-events",                "",                               Kind::Events,                             "",                        Live,    Idle),
+    row("notify-keyspace-events",                "",                               Kind::Events,                             "",                        Live,    Honoured),
     row("oom-score-adj",                         "",                               Kind::Choice(OOM_SCORE_ADJ),              "no",                      Live,    Idle),
     row("oom-score-adj-values",                  "",                               Kind::OomScores,                          "0 200 800",               Live,    Idle),
     row("pidfile",                               "",                               OPT,                                      "",                        Fixed,   Honoured),

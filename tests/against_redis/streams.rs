@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::pair::{Pair, Server};
 use crate::scripts::{start_afresh, words_of};
 use crate::wire::{Connection, Node, multibulk, reply_length};
+use crate::{generate, play};
 
 /// One test for each script.
 macro_rules! streams {
@@ -22,13 +23,44 @@ macro_rules! streams {
     };
 }
 
-streams!(monitor, pubsub);
+streams!(events, monitor, pubsub);
 
 /// How long both servers have to send the last of what they are going to.
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// How long nothing more may come from ours once all that came from Redis is there.
 const QUIET: Duration = Duration::from_millis(20);
+
+/// Random commands, and all the events that come of them.
+#[test]
+fn random_rounds_have_the_same_events() {
+    const ROUNDS: u64 = 20;
+    let Some(pair) = Pair::start(&[]) else { return };
+    let seed = crate::from_environment("AGAINST_REDIS_SEED", 1);
+    for server in [&pair.redis, &pair.ours] {
+        let words: [&[u8]; 4] = [b"CONFIG", b"SET", b"notify-keyspace-events", b"KEAnom"];
+        server.connect().ask(&words).expect("a server that listens");
+    }
+    let mut heard = 0;
+    for seed in seed..seed + ROUNDS {
+        let listen = |server: &Server| {
+            let mut connection = server.connect();
+            let asked = connection.ask(&[b"PSUBSCRIBE", b"__key*"]);
+            asked.expect("a server that listens");
+            BTreeMap::from([(1, connection)])
+        };
+        let (redis, ours) = (listen(&pair.redis), listen(&pair.ours));
+        let steps = generate::round(seed, crate::ROUND);
+        if let Some(difference) = play::play(&pair, &steps) {
+            panic!("seed {seed}: {}", difference.told);
+        }
+        let mut wrong = Vec::new();
+        heard += compare(&format!("seed {seed}"), redis, ours, &mut wrong);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+    assert!(heard > 100_000, "only {heard} bytes of events");
+    pair.end_in_peace();
+}
 
 fn agrees(name: &str, text: &str) {
     let Some(pair) = Pair::start(&[]) else { return };
@@ -108,12 +140,13 @@ fn answers(mut bytes: &[u8]) -> usize {
     count
 }
 
+/// Compares what each connection received, and returns how many bytes that was in all.
 fn compare(
     place: &str,
     mut redis: BTreeMap<usize, Connection>,
     mut ours: BTreeMap<usize, Connection>,
     wrong: &mut Vec<String>,
-) {
+) -> usize {
     for (seat, redis) in &mut redis {
         let ours = ours.get_mut(seat).expect("the same connections");
         let deadline = Instant::now() + SETTLE;
@@ -135,6 +168,9 @@ fn compare(
             }
         }
     }
+    ours.values()
+        .map(|connection| connection.received().len())
+        .sum()
 }
 
 /// What HELLO says of the module that comes with Redis 8.

@@ -261,11 +261,10 @@ mod tests {
                 "{}",
                 command.name
             );
-            assert!(
-                doc.summary.ends_with('.') && !doc.complexity.is_empty(),
-                "{}",
-                command.name
-            );
+            assert!(doc.summary.ends_with('.'), "{}", command.name);
+            // What MONITOR costs depends on everybody else, and Redis says nothing.
+            let costed = !doc.complexity.is_empty() || command.name == "monitor";
+            assert!(costed, "{}", command.name);
         }
     }
 }

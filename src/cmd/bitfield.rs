@@ -5,13 +5,16 @@
 use std::sync::atomic::Ordering;
 
 use super::bitmap::bit_offset;
-use super::{Args, CmdError, CmdResult, Context};
+use super::{Args, CmdError, CmdResult, Context, ceiling};
 use crate::bits::View;
 use crate::bits::field::{self, Overflow, Width};
 use crate::number::parse_i64;
 use crate::resp::Reply;
 use crate::store::EntryMut;
 use crate::words::until_nul;
+
+/// What a change of one chunk may need, in bytes.
+const CHUNK: u64 = 8192 + 512;
 
 /// One step: a field, and what is done to it.
 struct Step {
@@ -47,14 +50,17 @@ impl Step {
 pub(super) fn bitfield(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let key = args.take()?;
     let steps = take_steps(cx, args)?;
-    match steps
-        .iter()
-        .filter(|step| !step.is_read())
-        .map(Step::end)
-        .max()
-    {
+    let writes = || steps.iter().filter(|step| !step.is_read());
+    match writes().map(Step::end).max() {
         None => Ok(read(cx, key, &steps)),
-        Some(end) => Ok(change(cx, key, &steps, end)),
+        Some(end) => {
+            cx.expect(args.request(), |cx| {
+                let len = cx.peek(key).map_or(0, |entry| entry.view().len());
+                let chunks = 2 * writes().count() as u64; // each of which may have to be copied
+                (chunks * CHUNK).min(ceiling::most_bytes(len.max(end.div_ceil(8)), u64::MAX))
+            })?;
+            Ok(change(cx, key, &steps, end))
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 //! they were. If one changed meanwhile it starts over; the last try runs under the locks and cannot fail. Either way the
 //! result is what it would be if the command had run alone at the moment of storing it.
 
-use super::{Args, CmdError, CmdResult, Context};
+use super::{Args, CmdError, CmdResult, Context, ceiling};
 use crate::bits::{self, Bitmap, Op, View};
 use crate::resp::Reply;
 use crate::store::Value;
@@ -56,6 +56,7 @@ pub(super) fn bitop(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         _ => {}
     }
 
+    cx.expect(args.request(), |cx| most_bytes(cx, op, args))?;
     let result = combine(cx, op, args);
     let len = result.len();
     if len > 0 {
@@ -65,6 +66,21 @@ pub(super) fn bitop(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         cx.changed("del", dest);
     }
     Ok(Reply::Integer(len as i64))
+}
+
+/// The most bytes that the combination takes.
+fn most_bytes(cx: &Context<'_>, op: Op, args: Args<'_>) -> u64 {
+    let (mut longest, mut all) = (0, 0u64);
+    for key in args.rest() {
+        let Some(entry) = cx.peek(key) else { continue };
+        let (len, ones) = (entry.view().len(), entry.view().ones());
+        longest = longest.max(len);
+        all = all.saturating_add(ceiling::most_bytes(len, ones));
+    }
+    if op == Op::Not {
+        all = all.saturating_add(longest / 256); // what leads to chunks of ones only
+    }
+    all.min(ceiling::most_bytes(longest, u64::MAX))
 }
 
 /// The combination of the keys that `args` still holds. They are locked when it returns, and have not changed since

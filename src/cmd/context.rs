@@ -218,7 +218,7 @@ impl<'a> Context<'a> {
         let (db, touches) = (self.client.db, !self.client.no_touch);
         self.notify_create(db, key);
         let (entry, created) = self.keys.get_or_create(db, key);
-        if touches {
+        if touches && !created {
             entry.as_ref().touch();
         }
         (entry, created)

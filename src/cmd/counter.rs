@@ -81,9 +81,10 @@ pub(super) fn incrbyfloat(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult
     Ok(Reply::bulk(text))
 }
 
-/// Stores what a number became, keeping the expiry.
+/// Stores what a number became, keeping the expiry. Looking the number up was the access.
 fn replace(cx: &mut Context<'_>, key: &[u8], value: Value) {
-    if let Some(mut entry) = cx.edit(key) {
+    let db = cx.client.db;
+    if let Some(mut entry) = cx.keys_mut().get_mut(db, key) {
         entry.replace(value);
     } else {
         cx.put(key, value, None);

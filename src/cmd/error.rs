@@ -28,6 +28,8 @@ pub enum CmdError {
     BitArgument,
     #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
     TooLong,
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
     #[error("ERR no such key")]
     NoSuchKey,
     #[error("ERR value is out of range, value must between -2147483648 and 2147483647")]

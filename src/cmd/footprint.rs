@@ -1,9 +1,13 @@
 //! How much memory the process uses: asked of the allocator and of the system.
 
+use std::cell::Cell;
 use std::fs;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Instant;
 
-use tikv_jemalloc_ctl::{Access, AsName, arenas, epoch, stats};
+use tikv_jemalloc_ctl::thread::ThreadLocal;
+use tikv_jemalloc_ctl::{Access, AsName, arenas, epoch, stats, thread};
 
 /// Remembers the most memory ever in use.
 pub struct Footprint {
@@ -60,18 +64,107 @@ impl Footprint {
     }
 }
 
-/// Bytes in use. The allocator's counters move only when told that time has passed, and count what threads keep at hand for
-/// their next allocations as given out, a few hundred kilobytes that nothing is stored in.
+/// Bytes in use when the allocator was last asked, and all that threads have taken since, less what they gave back.
+static USED: AtomicI64 = AtomicI64::new(0);
+
+/// When that was, in microseconds since the first time.
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+/// What a thread takes before it adds it to [`USED`], in bytes: so little that a few threads do not exceed a limit by
+/// much, and so much that they seldom meet there.
+const STEP: i64 = 16 * 1024;
+
+/// Microseconds for which an answer of the allocator is good enough: it takes some ten to give.
+const FRESH: u64 = 1000;
+
+thread_local! {
+    static MINE: Option<Mine> = Mine::new();
+}
+
+/// What one thread took and gave back, as the allocator counts it beside each allocation.
+struct Mine {
+    taken: ThreadLocal<u64>,
+    given_back: ThreadLocal<u64>,
+    /// The difference when it was last added to [`USED`].
+    told: Cell<u64>,
+}
+
+impl Mine {
+    /// `None` where the allocator does not count.
+    fn new() -> Option<Self> {
+        let (taken, given_back) = (
+            thread::allocatedp::read().ok()?,
+            thread::deallocatedp::read().ok()?,
+        );
+        let told = Cell::new(taken.get().wrapping_sub(given_back.get()));
+        Some(Self {
+            taken,
+            given_back,
+            told,
+        })
+    }
+
+    /// What is not yet in [`USED`].
+    #[inline]
+    fn untold(&self) -> i64 {
+        let held = self.taken.get().wrapping_sub(self.given_back.get());
+        held.wrapping_sub(self.told.get()) as i64
+    }
+
+    /// Says that it is there now.
+    fn tell(&self) {
+        let held = self.taken.get().wrapping_sub(self.given_back.get());
+        self.told.set(held);
+    }
+}
+
+/// Bytes in use: exact to within [`STEP`] for each other thread, and a few nanoseconds away. Every tenth of a second, when
+/// somebody reads [`Footprint`], the errors that may have come together are gone.
+#[inline]
+pub(super) fn used() -> u64 {
+    let untold = MINE.with(|mine| {
+        let Some(mine) = mine else { return 0 };
+        let untold = mine.untold();
+        if untold.abs() < STEP {
+            return untold;
+        }
+        mine.tell();
+        USED.fetch_add(untold, Ordering::Relaxed);
+        0
+    });
+    (USED.load(Ordering::Relaxed) + untold).max(0) as u64
+}
+
+/// Asks the allocator again for [`used`], unless somebody did a moment ago. Whether it was asked.
+pub(super) fn refresh() -> bool {
+    let asked = ASKED.load(Ordering::Relaxed);
+    if now().saturating_sub(asked) < FRESH {
+        return false;
+    }
+    allocated();
+    true
+}
+
+/// Microseconds since the first call.
+fn now() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_micros() as u64 + FRESH
+}
+
+/// Bytes in use, exactly. The allocator's counters move only when told that time has passed, and count what threads keep at
+/// hand for their next allocations as given out, a few hundred kilobytes that nothing is stored in.
 fn allocated() -> u64 {
     /// All arenas together: jemalloc's `MALLCTL_ARENAS_ALL`.
     const AT_HAND: &[u8] = b"stats.arenas.4096.tcache_bytes\0";
-    match epoch::advance() {
-        Ok(_) => {
-            let given_out = or_zero(stats::allocated::read());
-            given_out.saturating_sub(or_zero(Access::<usize>::read(AT_HAND.name())))
-        }
-        Err(_) => 0,
+    if epoch::advance().is_err() {
+        return 0;
     }
+    let given_out = or_zero(stats::allocated::read());
+    let used = given_out.saturating_sub(or_zero(Access::<usize>::read(AT_HAND.name())));
+    USED.store(used as i64, Ordering::Relaxed);
+    ASKED.store(now(), Ordering::Relaxed);
+    MINE.with(|mine| mine.as_ref().map(Mine::tell));
+    used
 }
 
 /// A statistic that the allocator was built without counts as zero.
@@ -137,6 +230,19 @@ mod tests {
         let memory = footprint.read(5);
         assert!(memory.peak >= memory.used);
         assert!(memory.resident >= memory.active && memory.active >= memory.used);
+    }
+
+    #[test]
+    fn what_this_thread_takes_is_seen_at_once() {
+        const MUCH: usize = 64 << 20; // more than all other tests
+        allocated();
+        let before = used();
+        let held: Vec<u8> = Vec::with_capacity(MUCH);
+        let with = used();
+        drop(held);
+        let after = used();
+        assert!(with > before + MUCH as u64 / 2, "{before} {with}");
+        assert!(after < with - MUCH as u64 / 2, "{with} {after}");
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(super) fn copy(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         return Ok(Reply::Integer(0));
     }
     let (value, expires_at) = (entry.value(), entry.expires_at());
+    cx.keys_mut().delete(db, destination); // a new key, which nobody has accessed yet
     cx.keys_mut().put(db, destination, value, expires_at);
     cx.notify_new(db, destination);
     cx.changed_in(db, "copy_to", destination);
@@ -134,6 +135,7 @@ fn rename_if(
         return Ok(false);
     }
     let moved = cx.remove(from).ok_or(CmdError::NoSuchKey)?;
+    cx.delete(to); // a new key, which nobody has accessed yet
     let db = cx.client.db;
     cx.keys_mut().put(db, to, moved.value, moved.expires_at);
     cx.notify_new(db, to);

@@ -14,6 +14,7 @@ mod bitmap;
 mod bitop;
 mod bulk;
 mod calls;
+mod ceiling;
 pub mod client;
 mod clients;
 mod command;
@@ -53,6 +54,7 @@ mod world;
 
 pub use acl::{Acl, AclError, User};
 pub use args::Args;
+pub use ceiling::{Ceiling, Room};
 pub use client::{Client, ClientInfo, Clients, Origin};
 pub use command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
 pub use context::Context;
@@ -172,6 +174,9 @@ fn admit(
         ));
     }
     if let Err(error) = acl::check(world, client, command, request) {
+        return refuse(error);
+    }
+    if let Err(error) = ceiling::admit(world, client, command) {
         return refuse(error);
     }
     if pubsub::restricts(client) && !pubsub::allowed_while_subscribed(command.name) {

@@ -14,17 +14,27 @@ pub(super) fn refcount(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
     tell(cx, args, |_| Ok(Reply::Integer(1)))
 }
 
-/// `OBJECT IDLETIME key`: seconds since the last access.
+/// `OBJECT IDLETIME key`: seconds since the last access, unless frequencies are kept.
 pub(super) fn idletime(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
+    let by_frequency = cx.world.config.maxmemory_policy().by_frequency();
     tell(cx, args, |entry| {
+        if by_frequency {
+            return Err(CmdError::other(
+                "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between \
+                 policies at runtime LRU and LFU data will take some time to adjust.",
+            ));
+        }
         Ok(Reply::Integer(entry.idle_seconds().into()))
     })
 }
 
-/// `OBJECT FREQ key`: refused, as Redis refuses it unless it evicts by frequency. Nothing here counts accesses, whatever
-/// the policy.
+/// `OBJECT FREQ key`: how often it was accessed, from 0 to 255, if the policy keeps frequencies.
 pub(super) fn freq(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
-    tell(cx, args, |_| {
+    let by_frequency = cx.world.config.maxmemory_policy().by_frequency();
+    tell(cx, args, |entry| {
+        if by_frequency {
+            return Ok(Reply::Integer(entry.frequency().into()));
+        }
         Err(CmdError::other(
             "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
              between policies at runtime LRU and LFU data will take some time to adjust.",

@@ -170,13 +170,16 @@ fn store(cx: &mut Context<'_>, key: &[u8], value: &[u8], only: Only, until: Unti
     let stores = match only {
         Only::Always => true,
         Only::IfMissing => cx.edit(key).is_none(),
-        Only::IfPresent => cx.edit(key).is_some(),
+        Only::IfPresent => cx.peek(key).is_some(),
     };
     if stores {
-        match (until, cx.edit(key)) {
-            (Until::AsBefore, Some(mut entry)) => entry.replace(Value::set(value)),
-            (Until::Moment(at), _) => cx.put_bytes(key, value, Some(at)),
-            (Until::AsBefore | Until::Removed, _) => cx.put_bytes(key, value, None),
+        match until {
+            Until::Moment(at) => cx.put_bytes(key, value, Some(at)),
+            Until::Removed => cx.put_bytes(key, value, None),
+            Until::AsBefore => match cx.edit(key) {
+                Some(mut entry) => entry.replace(Value::set(value)),
+                None => cx.put_bytes(key, value, None),
+            },
         }
         cx.changed("set", key);
         if let Until::Moment(at) = until {
@@ -229,9 +232,10 @@ pub(super) fn getex(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     Ok(value)
 }
 
-/// Sets or removes the expiry of a key; returns the old one.
+/// Sets or removes the expiry of a key that was accessed by the look-up before; returns the old one.
 fn set_expiry(cx: &mut Context<'_>, key: &[u8], expires_at: Option<i64>) -> Option<i64> {
-    let mut entry = cx.edit(key)?;
+    let db = cx.client.db;
+    let mut entry = cx.keys_mut().get_mut(db, key)?;
     let old = entry.as_ref().expires_at();
     entry.set_expiry(expires_at);
     old

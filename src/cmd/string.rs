@@ -71,7 +71,8 @@ pub(super) fn append(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         None => cx.put_bytes(key, value, None),
         Some(end) => {
             cx.check_length(len)?;
-            cx.edit_or_create(key).0.write(end, value);
+            let db = cx.client.db;
+            cx.keys_mut().get_or_create(db, key).0.write(end, value);
         }
     }
     cx.changed("append", key);
@@ -133,6 +134,9 @@ fn pairs_only(cx: &Context<'_>, args: &Args<'_>) -> Result<(), CmdError> {
 }
 
 fn set_pairs(cx: &mut Context<'_>, mut args: Args<'_>) -> Result<(), CmdError> {
+    /// What a key and a short value need besides their own bytes, which were counted when they arrived.
+    const PAIR: u64 = 64;
+    cx.expect(args.request(), |_| args.len() as u64 / 2 * PAIR)?;
     while !args.is_empty() {
         let (key, value) = (args.take()?, args.take()?);
         cx.put_bytes(key, value, None);

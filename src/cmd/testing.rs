@@ -40,3 +40,7 @@ pub(super) fn changes_of(db: &mut Session, line: &str) -> u64 {
     db.say(line);
     world.changes.load(Ordering::Relaxed) - before
 }
+
+/// The server's allocator, so that tests see memory counted.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -12,7 +12,8 @@ use std::sync::atomic::Ordering;
 
 use super::client::Watched;
 use super::{
-    Args, Client, CmdError, CmdResult, Command, Context, Flow, Scope, World, acl, count_error,
+    Args, Client, CmdError, CmdResult, Command, Context, Flags, Flow, Scope, World, acl,
+    count_error,
 };
 use crate::resp::{OwnedRequest, Reply, Request};
 use crate::store::{Access, Locked, Watch};
@@ -23,6 +24,8 @@ pub struct Queue {
     commands: Vec<(&'static Command, OwnedRequest)>,
     /// A command could not be queued: EXEC will refuse.
     failed: bool,
+    /// A command may need more memory (DENYOOM).
+    pub(super) grows: bool,
 }
 
 /// The keys a connection watches, and the mark that their changes set.
@@ -64,6 +67,7 @@ pub(super) fn enqueue(client: &mut Client, command: &'static Command, request: R
     }
     let request = OwnedRequest::from(request);
     let bytes = request.heap_bytes() + size_of_val(&(command, &request));
+    queue.grows |= command.flags.contains(Flags::DENYOOM);
     queue.commands.push((command, request));
     client.info.queued.fetch_add(1, Ordering::Relaxed);
     client.info.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -157,7 +161,8 @@ fn run_all(cx: &mut Context<'_>, queue: &Queue) {
         cx.command = command;
         let request = request.as_request();
         // A command before it may have changed what this user may do, and so may anybody since it was queued.
-        let reply = match acl::check_again(cx, request) {
+        let admitted = acl::check_again(cx, request).and_then(|()| cx.admit_in_exec(command));
+        let reply = match admitted {
             Ok(()) => cx.run(Args::new(request, command.args_at())),
             Err(error) => count_error(cx.world, error.into()),
         };

@@ -7,7 +7,7 @@ use super::calls::Calls;
 use super::footprint::Footprint;
 use super::notify::Notifier;
 use super::pubsub::Broker;
-use super::{Acl, Clients};
+use super::{Acl, Ceiling, Clients};
 use crate::config::Config;
 use crate::persist::aof::Log;
 use crate::stats::Stats;
@@ -36,6 +36,8 @@ pub struct World {
     pub calls: Calls,
     /// How much memory the process uses, and the most it ever did.
     pub footprint: Footprint,
+    /// Keeps that under `maxmemory`.
+    pub ceiling: Arc<Ceiling>,
     /// Keys that are freed in the background.
     pub lazyfree: Arc<LazyFree>,
     /// What DEBUG turned off.
@@ -104,6 +106,8 @@ impl World {
         let log = Arc::<Log>::default();
         let keyspace = Keyspace::new(config.databases(), clock.clone());
         keyspace.on_departure(departures(&log, &notifier));
+        let ceiling = Arc::default();
+        Ceiling::follow_settings(&ceiling, &config, keyspace.tracking());
         Self {
             keyspace,
             acl: Acl::new(&config),
@@ -117,6 +121,7 @@ impl World {
             started_ms: clock.now_ms(),
             calls: Calls::new(),
             footprint: Footprint::new(),
+            ceiling,
             lazyfree: Arc::default(),
             paused: Paused::default(),
             expired_before: AtomicU64::new(0),
@@ -136,6 +141,7 @@ impl World {
         self.stats.reset();
         self.calls.reset();
         self.lazyfree.freed.store(0, Ordering::Relaxed);
+        self.ceiling.reset();
         let expired = self.keyspace.expired_keys();
         self.expired_before.store(expired, Ordering::Relaxed);
     }

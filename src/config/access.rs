@@ -201,6 +201,11 @@ impl Config {
         self.number(at!("maxmemory-samples")) as u32
     }
 
+    /// How long one eviction may take: in steps up to 99; 100 for as long as it needs.
+    pub fn maxmemory_eviction_tenacity(&self) -> u32 {
+        self.number(at!("maxmemory-eviction-tenacity")) as u32
+    }
+
     /// How slowly the access frequency counter grows.
     pub fn lfu_log_factor(&self) -> u32 {
         self.number(at!("lfu-log-factor")) as u32

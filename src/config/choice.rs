@@ -76,6 +76,27 @@ choice! {
     }
 }
 
+impl MaxmemoryPolicy {
+    /// Whether keys go by how often they are used (the LFU policies).
+    pub fn by_frequency(self) -> bool {
+        matches!(
+            self,
+            MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu
+        )
+    }
+
+    /// Whether only keys with an expiry may go.
+    pub fn only_volatile(self) -> bool {
+        matches!(
+            self,
+            MaxmemoryPolicy::VolatileLru
+                | MaxmemoryPolicy::VolatileLfu
+                | MaxmemoryPolicy::VolatileRandom
+                | MaxmemoryPolicy::VolatileTtl
+        )
+    }
+}
+
 impl Permission {
     /// Whether a connection may, given whether it comes from this machine.
     pub fn allows(self, local: bool) -> bool {

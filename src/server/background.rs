@@ -1,12 +1,15 @@
-//! What happens with nobody asking: keys whose time has come are removed, clients that sleep are closed, rates are taken.
+//! What happens with nobody asking: keys whose time has come are removed, others where memory is short, clients that
+//! sleep are closed, rates are taken.
 
 use std::{
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
+use tokio::sync::Notify;
+
 use super::Shared;
-use crate::stats::Counter;
+use crate::{cmd::Room, stats::Counter};
 
 /// Keys that the expiry sweep removes before it lets other tasks of its worker run: about a millisecond's work.
 const SWEEP_KEYS: usize = 2000;
@@ -22,6 +25,22 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
                 tokio::task::yield_now().await;
             }
         }
+    }
+}
+
+/// Evicts keys whenever a command had to leave off doing so, a short time at once, until `maxmemory` is kept.
+pub(super) async fn evict(shared: Arc<Shared>) {
+    let needed = Arc::new(Notify::new());
+    let wake = Arc::clone(&needed);
+    shared
+        .world
+        .ceiling
+        .set_wake(Box::new(move || wake.notify_one()));
+    loop {
+        while shared.world.evict() == Room::Soon {
+            tokio::task::yield_now().await;
+        }
+        needed.notified().await;
     }
 }
 

@@ -141,6 +141,7 @@ impl Server {
                 tokio::spawn(metrics::accept(socket, Arc::clone(&shared)));
             }
             tokio::spawn(background::sweep(Arc::clone(&shared)));
+            tokio::spawn(background::evict(Arc::clone(&shared)));
             tokio::spawn(background::close_idle(Arc::clone(&shared)));
             tokio::spawn(background::sample(Arc::clone(&shared)));
 

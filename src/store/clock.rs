@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::Tracking;
+
 /// Where the keyspace reads the time.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {
@@ -54,7 +56,7 @@ impl Clock {
     }
 }
 
-/// The access word: seconds since the Unix epoch, cut to 32 bits.
+/// Seconds since the Unix epoch, cut to 32 bits.
 fn seconds(ms: i64) -> u32 {
     (ms / 1000) as u32
 }
@@ -63,13 +65,15 @@ fn seconds(ms: i64) -> u32 {
 /// few keys expire.
 pub(super) struct Moment<'a> {
     clock: &'a Clock,
+    tracking: &'a Tracking,
     ms: Cell<Option<i64>>,
 }
 
 impl<'a> Moment<'a> {
-    pub fn new(clock: &'a Clock) -> Self {
+    pub fn new(clock: &'a Clock, tracking: &'a Tracking) -> Self {
         Self {
             clock,
+            tracking,
             ms: Cell::new(None),
         }
     }
@@ -84,9 +88,31 @@ impl<'a> Moment<'a> {
         })
     }
 
-    /// The access word, at most a moment old.
+    /// The access word of an entry that is made now.
     #[inline]
-    pub fn seconds(&self) -> u32 {
+    pub fn fresh(&self) -> u32 {
+        self.tracking.fresh(self.seconds())
+    }
+
+    /// What becomes of an access word by an access now.
+    #[inline]
+    pub fn used(&self, word: u32) -> u32 {
+        self.tracking.used(word, self.seconds())
+    }
+
+    /// Seconds since the last access.
+    pub fn idle_seconds(&self, word: u32) -> u32 {
+        self.tracking.idle_seconds(word, self.seconds())
+    }
+
+    /// How often there were accesses, on a scale of its own from 0 to 255.
+    pub fn frequency(&self, word: u32) -> u8 {
+        self.tracking.frequency(word, self.seconds())
+    }
+
+    /// Seconds since the Unix epoch, cut to 32 bits, at most a moment old.
+    #[inline]
+    fn seconds(&self) -> u32 {
         self.ms
             .get()
             .map_or_else(|| self.clock.recent_seconds(), seconds)
@@ -101,18 +127,19 @@ mod tests {
     fn a_moment_does_not_move() {
         let hands = Arc::new(AtomicI64::new(5000));
         let clock = Clock::Manual(Arc::clone(&hands));
-        let moment = Moment::new(&clock);
+        let tracking = Tracking::default();
+        let moment = Moment::new(&clock, &tracking);
         assert_eq!(moment.seconds(), 5);
         assert_eq!(moment.ms(), 5000);
         hands.store(9000, Ordering::Relaxed);
         assert_eq!((moment.ms(), moment.seconds()), (5000, 5));
-        assert_eq!(Moment::new(&clock).seconds(), 9);
+        assert_eq!(Moment::new(&clock, &tracking).seconds(), 9);
     }
 
     #[test]
     fn reading_the_system_clock_sets_the_recent_second() {
         let now = Clock::System.now_ms();
-        let second = Moment::new(&Clock::System).seconds();
+        let second = Moment::new(&Clock::System, &Tracking::default()).seconds();
         assert!(second.wrapping_sub(seconds(now)) <= 1, "{second} {now}"); // other tests read the clock too
     }
 }

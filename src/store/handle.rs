@@ -45,17 +45,22 @@ impl<'a> EntryRef<'a> {
 
     /// Seconds since the last access.
     pub fn idle_seconds(&self) -> u32 {
-        let idle = self.moment.seconds().wrapping_sub(self.entry.accessed());
-        // Another reader may have come from a later moment.
-        if idle > u32::MAX / 2 { 0 } else { idle }
+        self.moment.idle_seconds(self.entry.accessed())
     }
 
-    /// Counts this as an access (OBJECT IDLETIME). Reads of the same second write nothing, so that cores reading one hot
-    /// key do not take its cache line from each other.
+    /// How often it was accessed, on Redis's scale from 0 to 255. Means something where [`Tracking`](super::Tracking) keeps
+    /// frequencies.
+    pub fn frequency(&self) -> u8 {
+        self.moment.frequency(self.entry.accessed())
+    }
+
+    /// Counts this as an access. What would not change the word writes nothing (by time, all reads of one second but the
+    /// first), so that cores reading one hot key do not take its cache line from each other.
     #[inline]
     pub fn touch(&self) {
-        let now = self.moment.seconds();
-        if self.entry.accessed() != now {
+        let before = self.entry.accessed();
+        let now = self.moment.used(before);
+        if before != now {
             self.entry.set_accessed(now);
         }
     }

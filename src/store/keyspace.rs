@@ -17,7 +17,7 @@ use super::locked::Guard;
 use super::segment::LAST_FINGERPRINT;
 use super::shard::Shard;
 use super::snapshot::Marks;
-use super::{Clock, Locked};
+use super::{Clock, Locked, Tracking};
 
 /// Shards, a power of two. Many more than cores, so that two busy keys seldom meet in one.
 pub(super) const SHARDS: usize = 256;
@@ -41,6 +41,7 @@ pub struct Keyspace {
     hash: Hash,
     clock: Clock,
     databases: usize,
+    tracking: Arc<Tracking>,
     departures: Arc<Departures>,
     marks: Arc<Marks>,
     /// The shard where the next sweep begins.
@@ -81,6 +82,7 @@ impl Keyspace {
             hash: Hash::new(random.hash_one(0), random.hash_one(1)),
             clock,
             databases,
+            tracking: Arc::default(),
             departures,
             marks: Arc::default(),
             sweep_from: AtomicUsize::new(0),
@@ -100,6 +102,11 @@ impl Keyspace {
     /// `false`.
     pub fn on_departure(&self, departed: Departed) -> bool {
         self.departures.set(departed)
+    }
+
+    /// What entries remember of their accesses: at first, the time of the last.
+    pub fn tracking(&self) -> &Arc<Tracking> {
+        &self.tracking
     }
 
     /// Keys removed because their time had come, since start.
@@ -155,6 +162,11 @@ impl Keyspace {
 
     pub(super) fn shards(&self) -> &Arc<[Cell]> {
         &self.shards
+    }
+
+    /// Whether a snapshot runs. What is removed meanwhile it may still hold.
+    pub fn snapshot_runs(&self) -> bool {
+        self.marks.running()
     }
 
     pub(super) fn marks(&self) -> &Arc<Marks> {

@@ -89,7 +89,7 @@ impl<'a> Locked<'a> {
         Self {
             keyspace,
             // Read after the locks are held: waiting must not make a key seem alive longer than it is.
-            moment: Moment::new(keyspace.clock()),
+            moment: Moment::new(keyspace.clock(), keyspace.tracking()),
             guards,
             replaced: Vec::new(),
         }
@@ -170,7 +170,7 @@ impl<'a> Locked<'a> {
             let empty = Content::Flat(&[], Encoding::Raw);
             table.insert(
                 fingerprint,
-                Entry::new(key, None, self.moment.seconds(), empty),
+                Entry::new(key, None, self.moment.fresh(), empty),
             )
         });
         (
@@ -179,7 +179,7 @@ impl<'a> Locked<'a> {
         )
     }
 
-    /// Stores a value under a key, whatever was there. `expires_at` is absolute, in milliseconds; `None` is for ever.
+    /// Stores a value under a key, whatever was there; for what was, this is one more access. `expires_at` is absolute, in milliseconds; `None` is for ever.
     pub fn put(&mut self, db: usize, key: &[u8], mut value: Value, expires_at: Option<i64>) {
         let content = Content::take(&mut value).under(key, Expiry::together(expires_at));
         self.put_content(db, key, content, expires_at);
@@ -208,18 +208,19 @@ impl<'a> Locked<'a> {
             None => {
                 table.insert(
                     fingerprint,
-                    Entry::new(key, expires_at, self.moment.seconds(), content),
+                    Entry::new(key, expires_at, self.moment.fresh(), content),
                 );
             }
             // With an expiry before and after, or without both times, the entry may stay where it is.
             Some(place) if table.entry(place).expires_at().is_some() == expires_at.is_some() => {
                 table.set_expiry(place, expires_at);
                 let entry = table.entry_mut(place);
-                entry.set_accessed(self.moment.seconds());
+                entry.set_accessed(self.moment.used(entry.accessed()));
                 self.replaced.extend(entry.replace(content));
             }
             Some(place) => {
-                let new = Entry::new(key, expires_at, self.moment.seconds(), content);
+                let accessed = self.moment.used(table.entry(place).accessed());
+                let new = Entry::new(key, expires_at, accessed, content);
                 if let Value::Bitmap(old) = table.exchange(place, new).into_value() {
                     self.replaced.push(old);
                 }

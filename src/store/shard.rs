@@ -39,6 +39,11 @@ impl Shard {
         self.tables.get(db)
     }
 
+    /// The keys of every database.
+    pub fn tables(&self) -> impl Iterator<Item = (usize, &Table)> {
+        self.tables.iter().enumerate()
+    }
+
     /// The keys of a database.
     #[inline]
     pub fn table_mut(&mut self, db: usize) -> &mut Table {
@@ -105,6 +110,27 @@ impl Shard {
         }
         self.expired += removed as u64;
         true
+    }
+
+    /// Takes a key out to make room, if it is there, and, with `volatile`, only if it expires. Whoever wants to know is
+    /// told.
+    pub fn evict(
+        &mut self,
+        db: usize,
+        fingerprint: u32,
+        key: &[u8],
+        moment: &Moment<'_>,
+        volatile: bool,
+    ) -> Option<Entry> {
+        let place = self.find_alive(db, fingerprint, key, moment)?;
+        let table = self.table_mut(db);
+        if volatile && table.entry(place).expires_at().is_none() {
+            return None;
+        }
+        let entry = table.remove(place);
+        self.watchers.touch(db, key);
+        self.departures.tell(db, key, Why::Evicted);
+        Some(entry)
     }
 
     /// Whether some entry's time may have come.

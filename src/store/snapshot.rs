@@ -67,6 +67,13 @@ pub struct Snapshot {
     emptied: Option<Table>,
 }
 
+impl Marks {
+    /// Whether a snapshot runs, and holds what was there at its mark.
+    pub fn running(&self) -> bool {
+        self.running.load(Ordering::Relaxed)
+    }
+}
+
 impl Locked<'_> {
     /// Marks this instant and returns what there is at it. All shards must be held for writing; what else is to happen at
     /// the same instant can be done before they are let go. `None` while another snapshot has not been dropped.

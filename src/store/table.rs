@@ -5,6 +5,8 @@
 //! so no insert moves more entries than one segment holds; should it already use all the directory's bits, the directory
 //! doubles, which copies four bytes for every few hundred keys.
 
+use std::ops::ControlFlow;
+
 use super::entry::Entry;
 use super::segment::{JOIN_LEN, MAX_SLOTS, Segment};
 use super::snapshot::Size;
@@ -195,13 +197,55 @@ impl Table {
 
     /// The entries from a fingerprint on, in hash order.
     pub fn iter_from(&self, fingerprint: u32) -> impl Iterator<Item = (u32, &Entry)> {
+        self.segments_from(fingerprint)
+            .flat_map(move |segment| segment.iter_from(fingerprint))
+    }
+
+    /// The segments in hash order, from the one of this fingerprint on.
+    fn segments_from(&self, fingerprint: u32) -> impl Iterator<Item = &Segment> {
         let mut slot = self.slot_of(fingerprint);
-        let segments = std::iter::from_fn(move || {
+        std::iter::from_fn(move || {
             let segment = &self.segments[*self.directory.get(slot)? as usize];
             slot = self.slot_of(segment.first()) + self.width(segment);
             Some(segment)
-        });
-        segments.flat_map(move |segment| segment.iter_from(fingerprint))
+        })
+    }
+
+    /// Hands entries to `look` in hash order, from a fingerprint on and then from the start, until it has had enough or
+    /// all were seen. With `expiring`, only entries that expire, and no more of them after `most` others were passed over;
+    /// segments without any cost a glance.
+    pub fn sample(
+        &self,
+        fingerprint: u32,
+        expiring: bool,
+        most: usize,
+        mut look: impl FnMut(&Entry) -> ControlFlow<()>,
+    ) {
+        let ahead = self.segments_from(fingerprint);
+        let ahead = ahead.map(|segment| (segment, fingerprint..=u32::MAX));
+        let behind = self.segments_from(0);
+        let behind = behind
+            .take_while(|segment| segment.first() < fingerprint)
+            .map(|segment| (segment, 0..=fingerprint.saturating_sub(1)));
+        let mut passed_over = 0;
+        for (segment, range) in ahead.chain(behind) {
+            if expiring && segment.soonest() == i64::MAX {
+                continue;
+            }
+            for (at, entry) in segment.iter_from(*range.start()) {
+                if at > *range.end() {
+                    break;
+                }
+                if expiring && entry.expires_at().is_none() {
+                    passed_over += 1;
+                    if passed_over > most {
+                        return;
+                    }
+                } else if look(entry).is_break() {
+                    return;
+                }
+            }
+        }
     }
 
     /// The `n`th entry in an order that does not change while nothing is added or removed.

@@ -31,6 +31,7 @@ scripts!(
     bitmaps,
     connection,
     keys,
+    maxmemory,
     strings,
     transactions,
     unknown

@@ -187,7 +187,8 @@ pub(super) fn memory(cx: &Context<'_>, page: &mut Page) {
         "mem_fragmentation_bytes",
         difference(memory.rss, memory.used),
     );
-    page.field("mem_not_counted_for_evict", 0);
+    let not_counted = cx.world.ceiling.not_counted(&cx.world.keyspace);
+    page.field("mem_not_counted_for_evict", not_counted);
     page.field("mem_replication_backlog", 0);
     page.field("mem_total_replication_buffers", 0);
     page.field("mem_clients_slaves", 0);
@@ -273,8 +274,9 @@ pub(super) fn stats(cx: &Context<'_>, page: &mut Page) {
         ],
     );
     page.field("evicted_scripts", 0);
-    page.field("total_eviction_exceeded_time", 0);
-    page.field("current_eviction_exceeded_time", 0);
+    let (behind, since) = cx.world.ceiling.behind(cx.now());
+    page.field("total_eviction_exceeded_time", behind);
+    page.field("current_eviction_exceeded_time", since);
     counters(page, &[Counter::Hits, Counter::Misses]);
     let broker = &cx.world.broker;
     page.field("pubsub_channels", broker.len(Kind::Channel));

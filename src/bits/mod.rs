@@ -8,6 +8,7 @@
 //! From the outside in:
 //!
 //! - [`View`]: a string to read, plain or compressed; [`Bitmap`]: one in chunks; [`combine()`]: BITOP;
+//! - [`Piece`]: what a string is made of, for whoever writes it down;
 //! - `flat`, `span`, `field`: plain bytes, ranges as clients write them, BITFIELD integers;
 //! - `tree`: the directory of chunks; `chunk`: 65,536 bits in the smallest of six forms, and the gate that picks it;
 //! - `slot`: the eight bytes that own a node or a chunk, and all the memory handling; `kernel`: the inner loops.
@@ -24,6 +25,7 @@ mod combine;
 pub mod field;
 pub mod flat;
 pub mod kernel;
+mod pieces;
 mod slot;
 pub mod span;
 mod tree;
@@ -31,6 +33,7 @@ mod view;
 
 pub use bitmap::{Bitmap, Shape};
 pub use combine::{Op, combine};
+pub use pieces::Piece;
 pub use slot::size_class;
 pub use view::View;
 

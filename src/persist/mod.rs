@@ -6,6 +6,8 @@
 //!
 //! - [`aof`]: the log of every command that changed something.
 //! - [`media`]: the disk's verbs; the real disk, and one in memory that loses power and fails when a test says so.
+//! - [`rdb`]: the keyspace in one file, read and written; and one value, for DUMP and RESTORE.
 
 pub mod aof;
 pub mod media;
+pub mod rdb;

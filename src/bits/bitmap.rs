@@ -111,12 +111,52 @@ impl Bitmap {
     /// The height of the root, and the part of `bits` that it covers.
     fn covered(&self, bits: Range<u64>) -> (u32, Range<u64>) {
         let height = tree::height(&self.root);
-        // A root of six levels covers more than there can be.
-        let most = CHUNK_BITS
-            .checked_shl(8 * height)
-            .filter(|bits| *bits != 0)
-            .unwrap_or(u64::MAX);
+        let most = tree::span(height);
         (height, bits.start.min(most)..bits.end.min(most))
+    }
+
+    /// Where the one is that has `rank` ones before it.
+    pub fn select(&self, rank: u64) -> Option<u64> {
+        tree::select(&self.root, rank)
+    }
+
+    /// Appends the bits equal to `bit` inside `bits`, which is clamped to the string, in order, until `into` is `most`
+    /// long. What lies between them costs next to nothing, however far they are apart.
+    pub fn positions(&self, bit: bool, bits: Range<u64>, most: usize, into: &mut Vec<u64>) {
+        let end = bits.end.min(self.len * 8);
+        let mut at = bits.start;
+        while into.len() < most
+            && let Some(first) = self.find(bit, at..end)
+        {
+            let index = first / CHUNK_BITS;
+            let base = index * CHUNK_BITS;
+            let inner = (first - base) as u32..(end - base).min(CHUNK_BITS) as u32;
+            let slot = tree::chunk_at(&self.root, index);
+            chunk::positions(slot, bit, inner, base, most, into);
+            at = base + CHUNK_BITS;
+        }
+    }
+
+    /// Sets or clears every bit of `bits`, and returns how many were not so before. The string grows to hold them, also
+    /// to clear them; no bits do not grow it. The work is that of a few chunks, however many are covered.
+    ///
+    /// `bits.end` is at most 2^63.
+    pub fn set_range(&mut self, bits: Range<u64>, on: bool) -> u64 {
+        if bits.is_empty() {
+            return 0;
+        }
+        self.grow(bits.end.div_ceil(8));
+        let ones = self.count(bits.clone());
+        let changed = if on {
+            bits.end - bits.start - ones
+        } else {
+            ones
+        };
+        if changed > 0 {
+            tree::fill::fill(&mut self.root, bits, on);
+            self.debug_check();
+        }
+        changed
     }
 
     /// Copies the bytes from `at` on; zeros past the end.

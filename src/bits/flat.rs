@@ -74,6 +74,92 @@ pub fn find(bytes: &[u8], bit: bool, bits: Range<u64>) -> Option<u64> {
         .or_else(|| at(last, (bytes[last] ^ flip) & tail))
 }
 
+/// Where the one is that has `rank` ones before it.
+pub fn select(bytes: &[u8], rank: u64) -> Option<u64> {
+    let mut left = rank;
+    for at in 0..bytes.len().div_ceil(8) {
+        let mut word = word(bytes, at);
+        let ones = u64::from(word.count_ones());
+        if left < ones {
+            (0..left).for_each(|_| word &= !first_one(word));
+            return Some(at as u64 * 64 + u64::from(word.leading_zeros()));
+        }
+        left -= ones;
+    }
+    None
+}
+
+/// Appends the bits equal to `bit` inside `bits`, which is clamped to the slice, in order and each with `base` added,
+/// until `into` is `most` long.
+pub fn positions(
+    bytes: &[u8],
+    bit: bool,
+    bits: Range<u64>,
+    base: u64,
+    most: usize,
+    into: &mut Vec<u64>,
+) {
+    let flip = if bit { 0 } else { u64::MAX };
+    let end = bits.end.min(bytes.len() as u64 * 8);
+    let mut at = bits.start;
+    while at < end && into.len() < most {
+        let start = at / 64 * 64;
+        let mut word = (word(bytes, (at / 64) as usize) ^ flip) & (u64::MAX >> (at % 64));
+        if end - start < 64 {
+            word &= !(u64::MAX >> (end - start));
+        }
+        while word != 0 && into.len() < most {
+            into.push(base + start + u64::from(word.leading_zeros()));
+            word &= !first_one(word);
+        }
+        at = start + 64;
+    }
+}
+
+/// Sets or clears every bit of `bits`, which is clamped to the slice.
+pub fn fill(bytes: &mut [u8], bits: Range<u64>, on: bool) {
+    let Some(edges) = Edges::of(bytes, &bits) else {
+        return;
+    };
+    let Edges {
+        first,
+        last,
+        head,
+        tail,
+    } = edges;
+    let mut paint = |at: usize, mask: u8| match on {
+        true => bytes[at] |= mask,
+        false => bytes[at] &= !mask,
+    };
+    if first == last {
+        paint(first, head & tail);
+    } else {
+        paint(first, head);
+        paint(last, tail);
+        bytes[first + 1..last].fill(if on { 0xff } else { 0 });
+    }
+}
+
+/// The 64 bits from `at` words on, the first bit the highest; zeros past the end.
+#[inline]
+fn word(bytes: &[u8], at: usize) -> u64 {
+    match bytes[at * 8..].first_chunk() {
+        Some(eight) => u64::from_be_bytes(*eight),
+        None => {
+            let mut eight = [0; 8];
+            let rest = &bytes[at * 8..];
+            eight[..rest.len()].copy_from_slice(rest);
+            u64::from_be_bytes(eight)
+        }
+    }
+}
+
+/// The highest one of a word that has one.
+#[inline]
+fn first_one(word: u64) -> u64 {
+    1 << 63 >> word.leading_zeros()
+}
+
 /// The mask of `bit` within its byte: bit 0 is the most significant.
 #[inline]
 const fn mask(bit: u64) -> u8 {
@@ -149,6 +235,66 @@ mod tests {
                             find(&bytes, bit, start..end),
                             oracle::find(&bytes, bit, start..end),
                             "{start}..{end}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bits_are_listed_selected_and_filled_as_the_oracle_says() {
+        let noise = oracle::noise(40);
+        let strings = oracle::short_strings();
+        let strings = strings.iter().step_by(7).chain([&noise]);
+        for bytes in strings {
+            let bits = oracle::bits(bytes);
+            let len = bits.len() as u64;
+            let every = |bit: bool| {
+                (0..)
+                    .zip(&bits)
+                    .filter(move |(_, is)| **is == bit)
+                    .map(|(at, _)| at)
+            };
+            let ones: Vec<u64> = every(true).collect();
+            for rank in 0..ones.len() + 2 {
+                assert_eq!(
+                    select(bytes, rank as u64),
+                    ones.get(rank).copied(),
+                    "{bytes:02x?} {rank}"
+                );
+            }
+            let step = 1 + bytes.len();
+            for start in (0..=len + 3).step_by(step) {
+                for end in (start..=len + 3).step_by(step) {
+                    for bit in [false, true] {
+                        let all: Vec<u64> =
+                            every(bit).filter(|at| (start..end).contains(at)).collect();
+                        for most in [0, 1, 5, usize::MAX] {
+                            let mut got = Vec::new();
+                            positions(bytes, bit, start..end, 0, most, &mut got);
+                            assert_eq!(
+                                got,
+                                all[..all.len().min(most)],
+                                "{bytes:02x?} {bit} {start}..{end} {most}"
+                            );
+                        }
+                        let mut filled = bytes.clone();
+                        fill(&mut filled, start..end, bit);
+                        let want: Vec<bool> = (0..)
+                            .zip(&bits)
+                            .map(|(at, was)| {
+                                if (start..end).contains(&at) {
+                                    bit
+                                } else {
+                                    *was
+                                }
+                            })
+                            .collect();
+                        assert_eq!(
+                            oracle::bits(&filled),
+                            want,
+                            "{bytes:02x?} {bit} {start}..{end}"
                         );
                     }
                 }

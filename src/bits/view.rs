@@ -57,6 +57,23 @@ impl View<'_> {
         }
     }
 
+    /// Where the one is that has `rank` ones before it.
+    pub fn select(&self, rank: u64) -> Option<u64> {
+        match self {
+            View::Flat(bytes) => flat::select(bytes, rank),
+            View::Chunked(bitmap) => bitmap.select(rank),
+        }
+    }
+
+    /// Appends the bits equal to `bit` inside `bits`, which is clamped to the string, in order, until `into` is `most`
+    /// long.
+    pub fn positions(&self, bit: bool, bits: Range<u64>, most: usize, into: &mut Vec<u64>) {
+        match self {
+            View::Flat(bytes) => flat::positions(bytes, bit, bits, 0, most, into),
+            View::Chunked(bitmap) => bitmap.positions(bit, bits, most, into),
+        }
+    }
+
     /// Copies the bytes from `at` on; zeros past the end.
     pub fn read(&self, at: u64, into: &mut [u8]) {
         match self {

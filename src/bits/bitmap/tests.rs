@@ -15,6 +15,7 @@ enum Change {
     Sprinkle(u64, u64, bool),
     /// So many bits in a row.
     Stretch(u64, u64, bool),
+    Range(Range<u64>, bool),
     Write(u64, Bytes),
     Grow(u64),
     Clone,
@@ -101,6 +102,7 @@ fn change() -> impl Strategy<Value = Change> {
         4 => (position(), any::<bool>()).prop_map(|(bit, on)| Change::Set(bit, on)),
         2 => (position(), 0..600u64, any::<bool>()).prop_map(|(bit, many, on)| Change::Sprinkle(bit, many, on)),
         2 => (position(), 0..600u64, any::<bool>()).prop_map(|(bit, many, on)| Change::Stretch(bit, many, on)),
+        3 => (range(), any::<bool>()).prop_map(|(range, on)| Change::Range(range, on)),
         4 => (position(), bytes()).prop_map(|(bit, bytes)| Change::Write(bit / 8, bytes)),
         1 => position().prop_map(|bit| Change::Grow(bit / 8)),
         1 => Just(Change::Clone),
@@ -122,6 +124,20 @@ fn apply(change: &Change, bitmap: &mut Bitmap, model: &mut Vec<u8>) {
         }
         Change::Stretch(from, many, on) => {
             (*from..from + many).for_each(|bit| set(bit, *on, bitmap, model))
+        }
+        Change::Range(bits, on) => {
+            let bits = bits.start..bits.end.max(bits.start);
+            if !bits.is_empty() {
+                model.resize(model.len().max(bits.end.div_ceil(8) as usize), 0);
+            }
+            let ones = flat::count(model, bits.clone());
+            let changed = if *on {
+                bits.end - bits.start - ones
+            } else {
+                ones
+            };
+            flat::fill(model, bits.clone(), *on);
+            assert_eq!(bitmap.set_range(bits, *on), changed);
         }
         Change::Write(at, bytes) => {
             let bytes = bytes.make();
@@ -168,6 +184,15 @@ proptest! {
                     prop_assert_eq!(bitmap.find(bit, range.clone()), flat.find(bit, range.clone()), "{:?}", range);
                 }
                 prop_assert_eq!(bitmap.get(range.start), flat.get(range.start));
+                prop_assert_eq!(bitmap.select(range.start), flat.select(range.start), "{:?}", range);
+            }
+            for (range, most) in ranges.iter().zip([0, 1, 7, 500, 70_000, 200_000, 1 << 20, usize::MAX]) {
+                for bit in [false, true] {
+                    let (mut got, mut want) = (Vec::new(), Vec::new());
+                    bitmap.positions(bit, range.clone(), most, &mut got);
+                    flat.positions(bit, range.clone(), most, &mut want);
+                    prop_assert!(got == want, "{} bits of {:?}, {} at most", bit, range, most);
+                }
             }
         }
         // Nothing written to a clone was seen by the one it was cloned from.
@@ -195,6 +220,43 @@ fn the_farthest_bit_is_as_good_as_any() {
     assert_eq!(bitmap.find(true, far..u64::MAX), Some(far));
     assert!(bitmap.set(far, false));
     assert_eq!((bitmap.ones(), bitmap.len()), (0, 1 << 60));
+}
+
+#[test]
+fn ranges_of_any_length_are_set_and_cleared_in_no_time() {
+    let end = 1 << 63;
+    let mut bitmap = Bitmap::new();
+    bitmap.set(77, true);
+    assert_eq!(bitmap.set_range(5..end, true), end - 6);
+    bitmap.check();
+    assert_eq!((bitmap.len(), bitmap.ones()), (1 << 60, end - 5));
+    assert_eq!(bitmap.find(false, 5..u64::MAX), None);
+    assert_eq!(bitmap.select(1 << 40), Some((1 << 40) + 5));
+    assert_eq!(
+        bitmap.set_range(1 << 20..end - (1 << 20), false),
+        end - (1 << 21)
+    );
+    bitmap.check();
+    assert_eq!(bitmap.ones(), (1 << 21) - 5);
+    assert_eq!(bitmap.select((1 << 20) - 5), Some(end - (1 << 20)));
+    assert_eq!(bitmap.select((1 << 21) - 5), None);
+    let mut found = Vec::new();
+    bitmap.positions(true, (1 << 20) - 2..u64::MAX, 4, &mut found);
+    assert_eq!(
+        found,
+        [
+            (1 << 20) - 2,
+            (1 << 20) - 1,
+            end - (1 << 20),
+            end - (1 << 20) + 1
+        ]
+    );
+    assert_eq!(bitmap.set_range(0..end, false), (1 << 21) - 5);
+    assert_eq!(bitmap.heap_bytes(), 0);
+    // Past the end zeros are written too.
+    let mut short = Bitmap::new();
+    assert_eq!((short.set_range(3..100, false), short.len()), (0, 13));
+    assert_eq!((short.set_range(900..900, true), short.len()), (0, 13));
 }
 
 #[test]

@@ -48,6 +48,12 @@ pub fn count(ones: &[u16], bits: Range<u32>) -> u32 {
     rank(ones, bits.end).saturating_sub(rank(ones, bits.start)) as u32
 }
 
+/// The positions inside `bits`.
+pub fn within<'a>(ones: &'a [u16], bits: &Range<u32>) -> &'a [u16] {
+    let (first, last) = (rank(ones, bits.start), rank(ones, bits.end));
+    &ones[first..last.max(first)]
+}
+
 /// The first bit equal to `bit` from `start` on; may be past the chunk's end when looking for a zero.
 pub fn find(ones: &[u16], bit: bool, start: u32) -> Option<u32> {
     let rest = &ones[rank(ones, start)..];

@@ -1,9 +1,9 @@
 //! Changing a chunk: in place where its form has room, else through the gate.
 
+use std::ops::Range;
+
 use super::gate::{from_bytes, from_page, from_positions, from_runs};
-use super::{
-    CHUNK_BYTES, Form, Page, Slot, Tag, array, check, flat, form, get, packed, paint, runs,
-};
+use super::{CHUNK_BYTES, Form, Slot, Tag, array, check, flat, form, get, packed, runs, to_page};
 
 /// Sets or clears the bit at `at` and returns what it was.
 pub fn set(slot: &mut Slot, at: u16, on: bool) -> bool {
@@ -136,12 +136,9 @@ fn debug_check(slot: &Slot) {
 
 /// The chunk with the bit at `at` changed to what it was not, in whichever form the gate says.
 fn flipped(slot: &Slot, at: u16) -> Slot {
-    let held = match slot.tag() {
-        Tag::Absent => return Slot::few(&[at]),
-        Tag::Few | Tag::Run => None,
-        tag => Some(tag),
-    };
+    let held = held(slot);
     match form(slot) {
+        Form::Absent => Slot::few(&[at]),
         Form::Array(ones) => match array::search(&ones, at) {
             Ok(index) => from_positions(&[&ones[..index], &ones[index + 1..]].concat(), held),
             Err(index) => from_positions(&[&ones[..index], &[at], &ones[index..]].concat(), held),
@@ -151,12 +148,40 @@ fn flipped(slot: &Slot, at: u16) -> Slot {
             let len = runs::flip(&mut new, list.len(), at).expect("room for one more");
             from_runs(&new[..len], held)
         }
-        Form::Absent | Form::Packed(_) | Form::Bytes(_) => {
-            let mut page = Page::zeroed();
-            paint(slot, &mut page.0);
+        Form::Packed(_) | Form::Bytes(_) => {
+            let mut page = to_page(slot);
             page.0[usize::from(at / 8)] ^= 0x80 >> (at % 8);
             from_page(page, held)
         }
+    }
+}
+
+/// Sets or clears the bits `bits`, at least one.
+pub fn fill(slot: &mut Slot, bits: Range<u32>, on: bool) {
+    let (first, last) = (bits.start as u16, (bits.end - 1) as u16);
+    *slot = match form(slot) {
+        Form::Absent if !on => return,
+        Form::Absent => Slot::run(first, last),
+        Form::Runs(list) if on => from_runs(&runs::add(&list, first, last), held(slot)),
+        Form::Runs(list) => from_runs(&runs::remove(&list, first, last), held(slot)),
+        Form::Array(ones) if !on => {
+            let kept = ones.iter().filter(|one| !(first..=last).contains(*one));
+            from_positions(&kept.copied().collect::<Vec<_>>(), held(slot))
+        }
+        Form::Array(_) | Form::Packed(_) | Form::Bytes(_) => {
+            let mut page = to_page(slot);
+            flat::fill(&mut page.0, bits.start.into()..bits.end.into(), on);
+            from_page(page, held(slot))
+        }
+    };
+    debug_check(slot);
+}
+
+/// The form that the gate may let the chunk keep.
+fn held(slot: &Slot) -> Option<Tag> {
+    match slot.tag() {
+        Tag::Absent | Tag::Few | Tag::Run => None,
+        tag => Some(tag),
     }
 }
 
@@ -181,15 +206,9 @@ fn write_unchecked(slot: &mut Slot, at: usize, bytes: &[u8]) {
         overwrite(slot, at, bytes);
         return;
     }
-    let held = matches!(
-        tag,
-        Tag::Array | Tag::Runs | Tag::Packed | Tag::Bytes | Tag::Page
-    )
-    .then_some(tag);
-    let mut page = Page::zeroed();
-    paint(slot, &mut page.0);
+    let mut page = to_page(slot);
     page.0[at..end].copy_from_slice(bytes);
-    *slot = from_page(page, held);
+    *slot = from_page(page, held(slot));
 }
 
 /// [`write`] in plain bytes that have the room.

@@ -32,7 +32,7 @@ use super::kernel::{Profile, kernels};
 use super::slot::{CHUNK_BITS, CHUNK_BYTES, Page, Slot, Tag};
 
 pub(super) use check::check;
-pub(super) use edit::{set, write};
+pub(super) use edit::{fill, set, write};
 pub(super) use gate::{Desk, complement, from_positions};
 pub(super) use packed::Packed;
 
@@ -131,6 +131,65 @@ pub(super) fn find(slot: &Slot, bit: bool, bits: Range<u32>) -> Option<u32> {
             .or_else(|| (!bit).then_some(start.max(bytes.len() as u32 * 8))),
     };
     found.filter(|at| *at < end)
+}
+
+/// Where the one is that has `rank` ones before it; the chunk has more ones than that.
+pub(super) fn select(slot: &Slot, rank: u32) -> u32 {
+    const PROMISE: &str = "a rank below the number of ones";
+    match form(slot) {
+        Form::Absent => unreachable!("{PROMISE}"),
+        Form::Array(ones) => u32::from(ones[rank as usize]),
+        Form::Runs(runs) => runs::select(&runs, rank).expect(PROMISE),
+        Form::Packed(_) => {
+            on_page(slot, |page| flat::select(page, rank.into())).expect(PROMISE) as u32
+        }
+        Form::Bytes(bytes) => flat::select(bytes, rank.into()).expect(PROMISE) as u32,
+    }
+}
+
+/// Appends the bits equal to `bit` among the bits `bits`, in order and each with `base` added, until `into` is `most`
+/// long.
+pub(super) fn positions(
+    slot: &Slot,
+    bit: bool,
+    bits: Range<u32>,
+    base: u64,
+    most: usize,
+    into: &mut Vec<u64>,
+) {
+    let wide = u64::from(bits.start)..u64::from(bits.end);
+    let room = most.saturating_sub(into.len());
+    match form(slot) {
+        Form::Array(ones) if bit => {
+            let ones = array::within(&ones, &bits).iter();
+            into.extend(ones.take(room).map(|one| base + u64::from(*one)));
+        }
+        Form::Absent | Form::Runs(_) => {
+            let list = match form(slot) {
+                Form::Runs(list) if bit => list.to_vec(),
+                Form::Runs(list) => runs::complement(&list),
+                _ if bit => return,
+                _ => vec![[0, u16::MAX]],
+            };
+            let ones = runs::within(&list, &bits);
+            into.extend(ones.take(room).map(|one| base + u64::from(one)));
+        }
+        Form::Bytes(bytes) if bytes.len() == CHUNK_BYTES => {
+            flat::positions(bytes, bit, wide, base, most, into);
+        }
+        Form::Array(_) | Form::Packed(_) | Form::Bytes(_) => {
+            on_page(slot, |page| {
+                flat::positions(page, bit, wide, base, most, into)
+            });
+        }
+    }
+}
+
+/// Lets `look` look at the chunk's bytes.
+fn on_page<R>(slot: &Slot, look: impl FnOnce(&[u8; CHUNK_BYTES]) -> R) -> R {
+    let mut page = Page([0; CHUNK_BYTES]);
+    paint(slot, &mut page.0);
+    look(&page.0)
 }
 
 /// Copies the bytes from `at` on; `at + into.len()` is at most 8192.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Profile, Run};
+use super::{Profile, Run, flat};
 
 /// The index of the first run that ends at `at` or later.
 #[inline]
@@ -32,6 +32,57 @@ pub fn count(runs: &[Run], bits: Range<u32>) -> u32 {
         .sum()
 }
 
+/// Where the one is that has `rank` ones before it.
+pub fn select(runs: &[Run], rank: u32) -> Option<u32> {
+    let mut left = rank;
+    for [first, last] in runs.iter().map(|run| run.map(u32::from)) {
+        if left <= last - first {
+            return Some(first + left);
+        }
+        left -= last - first + 1;
+    }
+    None
+}
+
+/// The ones inside `bits`.
+pub fn within(runs: &[Run], bits: &Range<u32>) -> impl Iterator<Item = u32> {
+    let Range { start, end } = *bits;
+    runs[seek(runs, start)..]
+        .iter()
+        .flat_map(move |[first, last]| {
+            u32::from(*first).max(start)..(u32::from(*last) + 1).min(end)
+        })
+}
+
+/// The runs with the ones from `first` to `last` added.
+pub fn add(runs: &[Run], mut first: u16, mut last: u16) -> Vec<Run> {
+    let mut new = Vec::with_capacity(runs.len() + 1);
+    let before = runs.partition_point(|[_, end]| u32::from(*end) + 1 < u32::from(first));
+    let after = runs.partition_point(|[start, _]| u32::from(*start) <= u32::from(last) + 1);
+    if before < after {
+        first = first.min(runs[before][0]);
+        last = last.max(runs[after - 1][1]);
+    }
+    new.extend_from_slice(&runs[..before]);
+    new.push([first, last]);
+    new.extend_from_slice(&runs[after..]);
+    new
+}
+
+/// The runs without the ones from `first` to `last`.
+pub fn remove(runs: &[Run], first: u16, last: u16) -> Vec<Run> {
+    let mut new = Vec::with_capacity(runs.len() + 1);
+    for &[start, end] in runs {
+        if start < first {
+            new.push([start, end.min(first - 1)]);
+        }
+        if end > last {
+            new.push([start.max(last + 1), end]);
+        }
+    }
+    new
+}
+
 /// The first bit equal to `bit` from `start` on; may be past the chunk's end when looking for a zero.
 pub fn find(runs: &[Run], bit: bool, start: u32) -> Option<u32> {
     match runs.get(seek(runs, start)) {
@@ -52,23 +103,8 @@ pub fn read(runs: &[Run], at: usize, into: &mut [u8]) {
         if start >= end {
             break;
         }
-        fill(
-            into,
-            (start - window.start) as usize..(end - window.start) as usize,
-        );
-    }
-}
-
-/// Sets the bits `bits`, at least one.
-fn fill(bytes: &mut [u8], bits: Range<usize>) {
-    let (first, last) = (bits.start / 8, (bits.end - 1) / 8);
-    let (head, tail) = (0xff >> (bits.start % 8), 0xff << (7 - (bits.end - 1) % 8));
-    if first == last {
-        bytes[first] |= head & tail;
-    } else {
-        bytes[first] |= head;
-        bytes[first + 1..last].fill(0xff);
-        bytes[last] |= tail;
+        let bits = u64::from(start - window.start)..u64::from(end - window.start);
+        flat::fill(into, bits, true);
     }
 }
 

@@ -7,6 +7,7 @@ mod chunks;
 mod rules;
 
 use super::slot::{CHUNK_BITS, CHUNK_BYTES, NodeParts, Slot};
+use super::tree::fill::Full;
 use super::tree::{self, node};
 use super::{Bitmap, View};
 
@@ -62,7 +63,7 @@ pub fn combine(op: Op, sources: &[View<'_>]) -> Bitmap {
     let mut run = Run {
         bits,
         chunks: Chunks::new(),
-        full: Vec::new(),
+        full: Full::new(),
     };
     let root = run.combine(op, height, 0, &mut roots.iter().collect());
     Bitmap::from_root(len, root)
@@ -73,8 +74,7 @@ struct Run {
     /// How long the result of NOT is; the others have no ones past their sources'.
     bits: u64,
     chunks: Chunks,
-    /// Full slots of every height used so far. Any number of places share them.
-    full: Vec<Slot>,
+    full: Full,
 }
 
 impl Run {
@@ -132,15 +132,12 @@ impl Run {
     /// The complement, as far as the result is long.
     fn not(&mut self, height: u32, base: u64, source: &Slot) -> Slot {
         let left = self.bits.saturating_sub(base);
-        let span = CHUNK_BITS
-            .checked_shl(8 * height)
-            .filter(|span| *span != 0)
-            .unwrap_or(u64::MAX);
+        let span = tree::span(height);
         if left == 0 || (left >= span && tree::is_full(source, height)) {
             return Slot::ABSENT;
         }
         if left >= span && source.is_absent() {
-            return self.full(height);
+            return self.full.at(height);
         }
         if height == 0 {
             return self.chunks.not(source, left.min(CHUNK_BITS));
@@ -162,25 +159,6 @@ impl Run {
             push(&mut items, key, child);
         }
         node::build((height - 1) as u8, items)
-    }
-
-    /// All ones. The 256 children of a full node are one and the same, so even 2^60 full bytes take a few kilobytes.
-    fn full(&mut self, height: u32) -> Slot {
-        while self.full.len() <= height as usize {
-            let next = match self.full.last() {
-                None => Slot::run(0, u16::MAX),
-                Some(child) => {
-                    let sum = tree::ones(child);
-                    let level = self.full.len() as u8 - 1;
-                    node::build(
-                        level,
-                        (0..=u8::MAX).map(|key| (key, child.clone(), sum)).collect(),
-                    )
-                }
-            };
-            self.full.push(next);
-        }
-        self.full[height as usize].clone()
     }
 }
 

@@ -4,6 +4,7 @@
 //! 256^h chunks. Every function takes the height of the slot it is given, and positions relative to the slot's start. An absent slot
 //! may stand at any height. Six levels reach 2^63 bits.
 
+pub(super) mod fill;
 pub(super) mod node;
 
 use std::ops::Range;
@@ -33,6 +34,15 @@ pub fn height_for(index: u64) -> u32 {
 #[inline]
 fn child_shift(height: u32) -> u32 {
     CHUNK_BITS.trailing_zeros() + 8 * (height - 1)
+}
+
+/// The bits that a slot of this height covers; for the highest, the most that a number tells.
+#[inline]
+pub fn span(height: u32) -> u64 {
+    CHUNK_BITS
+        .checked_shl(8 * height)
+        .filter(|bits| *bits != 0)
+        .unwrap_or(u64::MAX)
 }
 
 /// Whether every bit that the slot covers is one.
@@ -227,6 +237,35 @@ pub fn find(slot: &Slot, height: u32, bit: bool, bits: Range<u64>) -> Option<u64
     }
     let hole = (expected << shift).max(bits.start);
     (!bit && hole < bits.end).then_some(hole)
+}
+
+/// Where the one is that has `rank` ones before it.
+pub fn select(root: &Slot, rank: u64) -> Option<u64> {
+    let (mut slot, mut height, mut before, mut left) = (root, height(root), 0, rank);
+    while height > 0 {
+        let NodeParts {
+            children,
+            sums,
+            keys,
+        } = slot.node_parts();
+        height -= 1;
+        let mut at = 0;
+        loop {
+            let below = match height {
+                0 => u64::from(children.get(at)?.present_ones()),
+                _ => *sums.get(at)?,
+            };
+            if left < below {
+                break;
+            }
+            left -= below;
+            at += 1;
+        }
+        before += u64::from(keys[at]) << child_shift(height + 1);
+        slot = &children[at];
+    }
+    (left < u64::from(slot.chunk_ones()))
+        .then(|| before + u64::from(chunk::select(slot, left as u32)))
 }
 
 /// Shows every chunk that is there with its index, in order, those in `indexes` only.

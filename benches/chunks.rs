@@ -28,7 +28,7 @@ mod support;
 
 use std::time::Instant;
 
-use bitmapd::bits::{Bitmap, Op, View, combine, kernel};
+use bitmapd::bits::{Bitmap, Op, View, combine, combine_on, count_combined, kernel};
 use support::{Random, best, cpu_time, micros, report};
 
 #[global_allocator]
@@ -42,9 +42,10 @@ fn main() {
     let kernels = kernel::select(std::env::var("BITMAPD_KERNELS").ok().as_deref())
         .expect("a set of this CPU");
     println!("kernels: {}", kernels.name());
-    let parts: [(&str, fn()); 7] = [
+    let parts: [(&str, fn()); 8] = [
         ("far bit", far_bit),
         ("bitop", bitop),
+        ("threads", threads),
         ("count and find", count_and_find),
         ("set and get", set_and_get),
         ("small", small),
@@ -164,6 +165,49 @@ fn bitop() {
                 reach,
             );
         }
+    }
+}
+
+/// Two dense operands of 4 G bits, by one thread and by two. The time on the clock, not that of the processor.
+fn threads() {
+    const BITS: u64 = 4_000_000_000;
+    let mut random = Random(6);
+    let operands: Vec<Bitmap> = (0..2)
+        .map(|_| {
+            let mut bitmap = Bitmap::new();
+            for at in (0..BITS / 8).step_by(1 << 24) {
+                let bits = (BITS - at * 8).min(1 << 27);
+                bitmap.write(at, &random_bytes(bits, 500, &mut random));
+            }
+            bitmap
+        })
+        .collect();
+    let views: Vec<View<'_>> = operands.iter().map(View::Chunked).collect();
+    let both = operands[0].ones() + operands[1].ones();
+    let xor = |and: u64| both - 2 * and;
+    let and = count_combined(Op::And, &views, u64::MAX, 1);
+    let timed = |run: &dyn Fn(usize)| {
+        let seconds = |threads: usize| {
+            let times = (0..5).map(|_| {
+                let start = Instant::now();
+                run(threads);
+                start.elapsed()
+            });
+            times.min().expect("five rounds").as_secs_f64()
+        };
+        [1, 2].map(seconds)
+    };
+    let count = timed(&|threads| {
+        let got = count_combined(Op::Xor, &views, u64::MAX, threads);
+        assert_eq!(got, xor(and));
+    });
+    // Into memory that a result before it had, as in a server that has run for a while.
+    let into = timed(&|threads| assert_eq!(combine_on(threads, Op::Xor, &views).ones(), xor(and)));
+    for (what, [one, two]) in [("count of XOR", count), ("XOR", into)] {
+        let name = format!("{what} of 2 x 4 G bits, dense");
+        report(format!("{name}: one thread"), one * 1e3, "ms", None);
+        report(format!("{name}: two threads"), two * 1e3, "ms", None);
+        println!("  {name}: two threads are {:.2} times one", one / two);
     }
 }
 

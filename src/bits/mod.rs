@@ -32,7 +32,7 @@ mod tree;
 mod view;
 
 pub use bitmap::{Bitmap, Shape};
-pub use combine::{Op, combine};
+pub use combine::{Op, combine, combine_on, count_combined};
 pub use pieces::Piece;
 pub use slot::size_class;
 pub use view::View;

@@ -21,7 +21,7 @@ pub(super) fn bit_offset(cx: &Context<'_>, offset: Option<i64>) -> Result<u64, C
         .ok_or(CmdError::BitOffset)
 }
 
-fn take_offset(cx: &Context<'_>, args: &mut Args<'_>) -> Result<u64, CmdError> {
+pub(super) fn take_offset(cx: &Context<'_>, args: &mut Args<'_>) -> Result<u64, CmdError> {
     bit_offset(cx, parse_i64(args.take()?))
 }
 
@@ -36,6 +36,15 @@ fn take_unit(args: &mut Args<'_>) -> Result<Unit, CmdError> {
     }
 }
 
+/// Reads what bits are to be set to.
+pub(super) fn take_bit_value(args: &mut Args<'_>) -> Result<bool, CmdError> {
+    match parse_i64(args.take()?) {
+        Some(0) => Ok(false),
+        Some(1) => Ok(true),
+        _ => Err(CmdError::BitValue),
+    }
+}
+
 /// `SETBIT key offset value`: sets one bit, and replies what it was.
 ///
 /// A string too short to hold the bit grows, also for a 0. Setting a bit to what it already is, inside the string, is
@@ -43,11 +52,7 @@ fn take_unit(args: &mut Args<'_>) -> Result<Unit, CmdError> {
 pub(super) fn setbit(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let key = args.take()?;
     let offset = take_offset(cx, &mut args)?;
-    let on = match parse_i64(args.take()?) {
-        Some(0) => false,
-        Some(1) => true,
-        _ => return Err(CmdError::BitValue),
-    };
+    let on = take_bit_value(&mut args)?;
 
     let (mut entry, created) = cx.edit_or_create(key);
     let grows = created || offset / 8 >= entry.view().len();
@@ -66,20 +71,25 @@ pub(super) fn getbit(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     Ok(Reply::Integer(bit.into()))
 }
 
-/// `BITCOUNT key [start end [BYTE | BIT]]`: how many bits are one.
+/// `BITCOUNT key [start [end [BYTE | BIT]]]`: how many bits are one.
 ///
 /// Both ends are included, and count back from the end of the string when negative; ends outside the string are pulled
-/// to its edge. Arguments are judged before the key, so a bad range is reported even for a missing key.
+/// to its edge. A start alone, which Redis calls a syntax error, goes to the end of the string as in Valkey. Arguments are judged before the key, so a bad range is reported even for a missing key.
 pub(super) fn bitcount(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let key = args.take()?;
-    // A lone start, or anything after the unit, is judged before the numbers are.
-    if !matches!(args.len(), 0 | 2 | 3) {
+    // Anything after the unit is judged before the numbers are.
+    if args.len() > 3 {
         return Err(CmdError::Syntax);
     }
     let span = match args.is_empty() {
         true => None,
         false => {
-            let (start, end) = (args.take_i64()?, args.take_i64()?);
+            let start = args.take_i64()?;
+            let end = if args.is_empty() {
+                -1
+            } else {
+                args.take_i64()?
+            };
             let unit = if args.is_empty() {
                 Unit::Byte
             } else {
@@ -96,17 +106,22 @@ pub(super) fn bitcount(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     Ok(Reply::Integer(count as i64))
 }
 
+/// Reads which bits are looked for.
+pub(super) fn take_bit_sought(args: &mut Args<'_>) -> Result<bool, CmdError> {
+    match args.take_i64()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(CmdError::BitArgument),
+    }
+}
+
 /// `BITPOS key bit [start [end [BYTE | BIT]]]`: where the first such bit is, -1 if there is none.
 ///
 /// Looking for a 0 without naming an end, the string is thought to go on in zeros for ever: a string of ones answers
 /// its length in bits. A missing key is zeros too; an empty range has nothing in it.
 pub(super) fn bitpos(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let key = args.take()?;
-    let bit = match args.take_i64()? {
-        0 => false,
-        1 => true,
-        _ => return Err(CmdError::BitArgument),
-    };
+    let bit = take_bit_sought(&mut args)?;
     if args.len() > 3 {
         return Err(CmdError::Syntax);
     }

@@ -1,26 +1,24 @@
 //! BITOP: bitmaps combined into another.
-//!
-//! # Long ones hold nobody up
-//!
-//! Combining gigabits takes milliseconds, and nobody should wait for them who only wants a bit. So a large BITOP takes its
-//! sources while they are locked, which is cheap as their chunks are shared, lets go of the locks, and combines beside
-//! the threads that serve connections. Then it takes the locks again and stores the result, if the sources are what
-//! they were. If one changed meanwhile it starts over; the last try runs under the locks and cannot fail. Either way the
-//! result is what it would be if the command had run alone at the moment of storing it.
 
-use super::{Args, CmdError, CmdResult, Context, ceiling};
-use crate::bits::{self, Bitmap, Op, View};
+use std::thread;
+
+use super::{Args, CmdError, CmdResult, Context, World, aside, ceiling};
+use crate::bits::{self, Op};
 use crate::resp::Reply;
 use crate::store::Value;
 
-/// Sources that weigh more bytes than this, all together, are combined off the locks. Below it the work is shorter than
-/// what it would save: 256 KiB combine in some ten microseconds.
-const LONG: u64 = 256 * 1024;
+/// Operands that weigh more bytes than this, all together, are shared among cores: starting a thread takes as long as
+/// half a megabyte.
+const SHARED: u64 = 8 * 1024 * 1024;
 
-/// How often a long BITOP is tried off the locks.
-const TRIES: usize = 3;
+/// An operator as a command names it.
+#[derive(Clone, Copy)]
+pub(super) struct Operator {
+    name: &'static str,
+    pub(super) op: Op,
+}
 
-const OPS: [(&str, Op); 8] = [
+const OPERATORS: [(&str, Op); 8] = [
     ("AND", Op::And),
     ("OR", Op::Or),
     ("XOR", Op::Xor),
@@ -31,33 +29,49 @@ const OPS: [(&str, Op); 8] = [
     ("ONE", Op::One),
 ];
 
+impl Operator {
+    /// Reads an operator's name.
+    pub(super) fn take(args: &mut Args<'_>) -> Result<Self, CmdError> {
+        OPERATORS
+            .into_iter()
+            .find(|(name, _)| args.take_word(name))
+            .map(|(name, op)| Self { name, op })
+            .ok_or(CmdError::Syntax)
+    }
+
+    /// Refuses, in the name of `command`, a number of sources that the operator cannot have.
+    pub(super) fn check(self, command: &str, sources: usize) -> Result<(), CmdError> {
+        match (self.op, sources) {
+            (Op::Not, 2..) => Err(CmdError::other(format!(
+                "ERR {command} NOT must be called with a single source key."
+            ))),
+            (Op::Diff | Op::Diff1 | Op::AndOr, 1) => Err(CmdError::other(format!(
+                "ERR {command} {} must be called with at least two source keys.",
+                self.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// `BITOP <AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE> destkey key [key ...]`: combines strings bit by bit into
 /// `destkey`, and replies the length of the result in bytes.
 ///
 /// The result is as long as the longest source; shorter and missing sources are zero filled. If all are empty, the
 /// destination is deleted. Otherwise it is overwritten, its expiry gone.
 pub(super) fn bitop(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
-    let &(name, op) = OPS
-        .iter()
-        .find(|(name, _)| args.take_word(name))
-        .ok_or(CmdError::Syntax)?;
+    let operator = Operator::take(&mut args)?;
     let dest = args.take()?;
-    match (op, args.len()) {
-        (Op::Not, 2..) => {
-            return Err(CmdError::other(
-                "ERR BITOP NOT must be called with a single source key.",
-            ));
-        }
-        (Op::Diff | Op::Diff1 | Op::AndOr, 1) => {
-            return Err(CmdError::other(format!(
-                "ERR BITOP {name} must be called with at least two source keys."
-            )));
-        }
-        _ => {}
-    }
+    operator.check("BITOP", args.len())?;
 
-    cx.expect(args.request(), |cx| most_bytes(cx, op, args))?;
-    let result = combine(cx, op, args);
+    cx.expect(args.request(), |cx| most_bytes(cx, operator.op, args))?;
+    let weighs = aside::weight(cx, args.rest());
+    let long = weighs > aside::LONG;
+    let result = aside::look_and_keep(cx, args.request(), args.rest(), long, |world, views| {
+        on_cores(world, weighs, |threads| {
+            bits::combine_on(threads, operator.op, views)
+        })
+    });
     let len = result.len();
     if len > 0 {
         cx.put(dest, Value::from(result), None);
@@ -83,67 +97,18 @@ fn most_bytes(cx: &Context<'_>, op: Op, args: Args<'_>) -> u64 {
     all.min(ceiling::most_bytes(longest, u64::MAX))
 }
 
-/// The combination of the keys that `args` still holds. They are locked when it returns, and have not changed since
-/// they were read.
-fn combine(cx: &mut Context<'_>, op: Op, args: Args<'_>) -> Bitmap {
-    let weighs: u64 = args
-        .rest()
-        .filter_map(|key| Some(weight(cx.peek(key)?.view())))
-        .sum();
-    if weighs > LONG && !cx.in_exec {
-        for _ in 0..TRIES {
-            if let Some(result) = combine_aside(cx, op, args) {
-                return result;
-            }
-        }
+/// Tells `work` how many threads it may use for operands that weigh so many bytes.
+pub(super) fn on_cores<R>(world: &World, weighs: u64, work: impl FnOnce(usize) -> R) -> R {
+    if weighs <= SHARED {
+        return work(1);
     }
-    let views: Vec<View<'_>> = args
-        .rest()
-        .map(|key| cx.view(key).unwrap_or(View::Flat(&[])))
-        .collect();
-    bits::combine(op, &views)
-}
-
-/// Combines without holding a lock. `None` if a source changed meanwhile. The locks are held again either way.
-fn combine_aside(cx: &mut Context<'_>, op: Op, args: Args<'_>) -> Option<Bitmap> {
-    let sources: Vec<Option<Value>> = args
-        .rest()
-        .map(|key| cx.read(key).map(|entry| entry.value()))
-        .collect();
-    let mut result = None;
-    cx.unlocked(args.request(), |world| {
-        world.aside(&mut || {
-            let views: Vec<View<'_>> = sources
-                .iter()
-                .map(|value| value.as_ref().map_or(View::Flat(&[]), Value::view))
-                .collect();
-            result = Some(bits::combine(op, &views));
-        });
-    });
-    let unchanged = args.rest().zip(&sources).all(|(key, source)| {
-        let now = cx.peek(key);
-        match (source, now) {
-            (Some(source), Some(now)) => same(source.view(), now.view()),
-            (None, None) => true,
-            _ => false,
-        }
-    });
-    result.filter(|_| unchanged)
-}
-
-/// About how many bytes there are to go through: two a one, never more than the string has.
-fn weight(bytes: View<'_>) -> u64 {
-    bytes.len().min(bytes.ones().saturating_mul(2))
-}
-
-/// Whether a value is what it was when it was read. A bitmap that was changed has another root, since the one that was
-/// read is still held.
-fn same(was: View<'_>, is: View<'_>) -> bool {
-    match (was, is) {
-        (View::Flat(was), View::Flat(is)) => was == is,
-        (View::Chunked(was), View::Chunked(is)) => was.same(is),
-        _ => false,
-    }
+    // `io-threads` is 1 unless somebody thought about it, and 1 then means what there is.
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let most = match world.config.io_threads() {
+        threads @ 2.. => cores.min(threads),
+        _ => cores,
+    };
+    world.cores.share(most, work)
 }
 
 #[cfg(test)]
@@ -152,9 +117,9 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::thread;
 
+    use super::super::aside::{LONG, TRIES};
     use super::super::session::Session;
     use super::super::testing::{changes_of, encoding, expires_at, session_at};
-    use super::{LONG, TRIES};
     use crate::store::{Access, Value};
 
     /// A session with a key `a` whose BITOP is long, and whose key `b` another connection writes to during each of the

@@ -3,6 +3,7 @@
 use bitflags::bitflags;
 
 use super::{Args, CmdResult, Context};
+use crate::number::parse_i64;
 use crate::resp::Request;
 use crate::store::Access;
 
@@ -117,8 +118,10 @@ bitflags! {
 #[derive(Clone, Copy, Debug)]
 pub struct KeySpec {
     pub flags: KeyFlags,
-    /// Index of the first key; the command's name is 0.
+    /// Index of the first key; the command's name is 0. Where the keys are counted, index of their number.
     pub first: usize,
+    /// Whether an argument says how many keys follow it; then `last` means nothing.
+    pub counted: bool,
     /// Index of the last key, counted from `first`; negative counts from the last argument (-1).
     pub last: isize,
     /// Distance between keys.
@@ -133,6 +136,7 @@ impl KeySpec {
         Self {
             flags,
             first,
+            counted: false,
             last: 0,
             step: 1,
             note: "",
@@ -144,6 +148,15 @@ impl KeySpec {
         Self {
             last: -1,
             step,
+            ..self
+        }
+    }
+
+    /// As many keys as the argument at `first` says, behind it.
+    pub const fn counted(self) -> Self {
+        Self {
+            counted: true,
+            last: -1,
             ..self
         }
     }
@@ -167,18 +180,34 @@ impl KeySpec {
 
     /// The keys of `request` this spec names.
     pub fn keys<'a>(&self, request: Request<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.positions(request.len())
+        self.positions(request, 0)
             .filter_map(move |at| request.get(at))
     }
 
-    /// Where those keys are in a request of `len` arguments. May go on past its end.
-    pub(super) fn positions(&self, len: usize) -> impl Iterator<Item = usize> + use<> {
-        let end = if self.last < 0 {
-            len.saturating_add_signed(self.last)
+    /// Where those keys are in a request whose command's name is at `start`. May go on past its end. None where there
+    /// are not as many as the request says.
+    pub(super) fn positions(
+        &self,
+        request: Request<'_>,
+        start: usize,
+    ) -> impl Iterator<Item = usize> + use<> {
+        let first = start + self.first;
+        let keys = if self.counted {
+            let number = request.get(first).and_then(parse_i64).unwrap_or_default();
+            let number = usize::try_from(number).unwrap_or_default();
+            let there = request.len().saturating_sub(first + 1);
+            first + 1..=first + if number <= there { number } else { 0 }
+        } else if self.last < 0 {
+            first..=request.len().saturating_add_signed(self.last)
         } else {
-            self.first.saturating_add_signed(self.last)
+            first..=first.saturating_add_signed(self.last)
         };
-        (self.first..=end).step_by(self.step)
+        keys.step_by(self.step)
+    }
+
+    /// Where the first key is, if there is one.
+    pub(super) fn first_key(&self) -> usize {
+        self.first + usize::from(self.counted)
     }
 
     pub(super) fn access(&self) -> Access {
@@ -222,11 +251,14 @@ impl Command {
     }
 
     /// The keys as COMMAND INFO gave them before there were specs: index of the first, of the last (negative counts from the
-    /// end), and the distance between two. All zero if there are none.
+    /// end), and the distance between two. All zero if there are none, or if only a request tells where.
     pub fn legacy_range(&self) -> [i64; 3] {
         let (Some(first), Some(last)) = (self.keys.first(), self.keys.last()) else {
             return [0; 3];
         };
+        if first.counted {
+            return [0; 3];
+        }
         let end = match last.last {
             from_end if from_end < 0 => from_end as i64,
             offset => last.first as i64 + offset as i64,

@@ -111,10 +111,16 @@ fn keys_of<'a>(args: Args<'a>) -> Result<(&'static Command, FoundKeys<'a>), CmdE
     }
     let start = args.request().len() - args.len();
     let keys = command.keys.iter().flat_map(|spec| {
-        let positions = spec.positions(args.len());
-        positions.filter_map(move |at| Some((args.request().get(start + at)?, spec)))
+        let positions = spec.positions(args.request(), start);
+        positions.filter_map(move |at| Some((args.request().get(at)?, spec)))
     });
-    Ok((command, keys.collect()))
+    let keys: FoundKeys<'a> = keys.collect();
+    if keys.is_empty() {
+        return Err(CmdError::other(
+            "ERR Invalid arguments specified for command",
+        ));
+    }
+    Ok((command, keys))
 }
 
 /// What `args` would do to the keys of `spec`, where that depends on the options.
@@ -210,14 +216,24 @@ fn spec(spec: &KeySpec) -> Reply {
             ("spec", map([("index", integer(spec.first))])),
         ]),
     ));
-    let range = map([
-        ("lastkey", Reply::Integer(spec.last as i64)),
-        ("keystep", integer(spec.step)),
-        ("limit", Reply::Integer(0)),
-    ]);
+    let (kind, find) = if spec.counted {
+        let find = [
+            ("keynumidx", integer(0)),
+            ("firstkey", integer(1)),
+            ("keystep", integer(spec.step)),
+        ];
+        ("keynum", find)
+    } else {
+        let find = [
+            ("lastkey", Reply::Integer(spec.last as i64)),
+            ("keystep", integer(spec.step)),
+            ("limit", Reply::Integer(0)),
+        ];
+        ("range", find)
+    };
     card.push((
         "find_keys",
-        map([("type", Reply::bulk("range")), ("spec", range)]),
+        map([("type", Reply::bulk(kind)), ("spec", map(find))]),
     ));
     map(card)
 }
@@ -301,6 +317,29 @@ mod tests {
     }
 
     #[test]
+    fn counted_keys_are_as_many_as_the_request_says() {
+        let mut db = Session::alone();
+        assert_eq!(
+            db.say("COMMAND GETKEYS BITOPCARD or 2 a b LIMIT 3"),
+            "*2\r\n$1\r\na\r\n$1\r\nb\r\n"
+        );
+        for call in ["or 0 a", "or 3 a b", "or x a", "or -1 a"] {
+            assert_eq!(
+                db.say(&format!("COMMAND GETKEYS BITOPCARD {call}")),
+                "-ERR Invalid arguments specified for command\r\n"
+            );
+        }
+        let card = db.say("COMMAND INFO bitopcard");
+        for part in [
+            "*2\r\n+readonly\r\n+movablekeys\r\n:0\r\n:0\r\n:0\r\n*3\r\n+@read\r\n+@bitmap\r\n+@slow\r\n",
+            "$5\r\nindex\r\n:2\r\n",
+            "$6\r\nkeynum\r\n$4\r\nspec\r\n*6\r\n$9\r\nkeynumidx\r\n:0\r\n$8\r\nfirstkey\r\n:1\r\n$7\r\nkeystep\r\n:1\r\n",
+        ] {
+            assert!(card.contains(part), "{card}");
+        }
+    }
+
+    #[test]
     fn what_is_done_to_a_key_may_depend_on_options() {
         let mut db = Session::alone();
         let mut flags = |call: &str| -> String {
@@ -331,10 +370,17 @@ mod tests {
             names(" FILTERBY ACLCAT Bitmap"),
             [
                 "bitcount",
+                "bitinfo",
                 "bitop",
+                "bitopcard",
                 "bitpos",
+                "bitscan",
+                "bitselect",
                 "getbit",
+                "getbits",
                 "setbit",
+                "setbitrange",
+                "setbits",
                 "bitfield",
                 "bitfield_ro"
             ]

@@ -9,9 +9,14 @@ use std::sync::atomic::Ordering;
 mod acl;
 mod admin;
 mod args;
+mod aside;
 mod bitfield;
+mod bitinfo;
+mod bitmany;
 mod bitmap;
 mod bitop;
+mod bitopcard;
+mod bitscan;
 mod bulk;
 mod calls;
 mod ceiling;
@@ -201,7 +206,7 @@ pub fn prefetch<'r>(
 ) {
     let keys = requests.into_iter().filter_map(|request| {
         let spec = table::find(request.name())?.keys.first()?;
-        request.get(spec.first)
+        request.get(spec.first_key())
     });
     world.keyspace.prefetch(client.db, keys);
 }

@@ -7,9 +7,9 @@
 use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
 pub use super::lookup::find;
 use super::{
-    CmdError, acl, admin, bitfield, bitmap, bitop, clients, connection, container, counter, debug,
-    expire, info, introspect, keys, lcs, memory, monitor, object, pubsub, set, settings, string,
-    transaction,
+    CmdError, acl, admin, bitfield, bitinfo, bitmany, bitmap, bitop, bitopcard, bitscan, clients,
+    connection, container, counter, debug, expire, info, introspect, keys, lcs, memory, monitor,
+    object, pubsub, set, settings, string, transaction,
 };
 use crate::resp::Request;
 use crate::store::Access;
@@ -30,6 +30,7 @@ const ALLOW_BUSY: Flags = Flags::ALLOW_BUSY;
 const ADMIN: Flags = Flags::ADMIN;
 const PUBSUB: Flags = Flags::PUBSUB;
 const NO_AUTH: Flags = Flags::NO_AUTH;
+const MOVABLE_KEYS: Flags = Flags::MOVABLE_KEYS;
 
 const BITMAP: Categories = Categories::BITMAP;
 const KEYSPACE: Categories = Categories::KEYSPACE;
@@ -43,10 +44,17 @@ pub static TABLE: &[Command] = &[
     //  name             arity  flags                         categories     keys             handler
     // bitmap
     row("bitcount",      -2, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitmap::bitcount),
+    row("bitinfo",        2, &[READONLY],                     &[BITMAP],     &[looks(1)],     bitinfo::bitinfo),
     row("bitop",         -4, &[WRITE, DENYOOM],               &[BITMAP],     &[writes(2), reads(3).rest(1)], bitop::bitop),
+    row("bitopcard",     -4, &[READONLY, MOVABLE_KEYS],       &[BITMAP],     &[reads(2).counted()], bitopcard::bitopcard),
     row("bitpos",        -3, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitmap::bitpos),
+    row("bitscan",       -3, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitscan::bitscan),
+    row("bitselect",     -3, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitscan::bitselect),
     row("getbit",         3, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitmap::getbit),
+    row("getbits",       -3, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitmany::getbits),
     row("setbit",         4, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmap::setbit),
+    row("setbitrange",    5, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmany::setbitrange),
+    row("setbits",       -4, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmany::setbits),
     // bitfield
     row("bitfield",      -2, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1).varies().noted("This command allows both access and modification of the key")], bitfield::bitfield),
     row("bitfield_ro",   -2, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitfield::bitfield_ro),

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::aside::Cores;
 use super::calls::Calls;
 use super::footprint::Footprint;
 use super::notify::Notifier;
@@ -47,6 +48,8 @@ pub struct World {
     aside: OnceLock<Aside>,
     /// The append-only log.
     pub log: Arc<Log>,
+    /// What long pieces of work share.
+    pub(super) cores: Cores,
 }
 
 /// Keys whose memory is given back on a thread of its own.
@@ -127,6 +130,7 @@ impl World {
             expired_before: AtomicU64::new(0),
             aside: OnceLock::new(),
             log,
+            cores: Cores::default(),
         }
     }
 

@@ -82,6 +82,7 @@ impl Output {
             (Reply::NullArray, V2) => self.tail.extend_from_slice(b"*-1\r\n"),
             (Reply::Null | Reply::NullArray, V3) => self.resp3(&Resp3::Null),
             (Reply::Array(items), _) => self.items(b'*', items, version),
+            (Reply::Integers(numbers), _) => self.integers(&numbers),
             (Reply::Set(items), V2) | (Reply::Push(items), V2) => self.items(b'*', items, version),
             (Reply::Set(items), V3) => self.items(b'~', items, version),
             (Reply::Push(items), V3) => self.items(b'>', items, version),
@@ -263,6 +264,13 @@ impl Output {
         self.header(kind, items.len());
         for item in items {
             self.push(item, version);
+        }
+    }
+
+    fn integers(&mut self, numbers: &[i64]) {
+        self.header(b'*', numbers.len());
+        for n in numbers {
+            self.number(b':', *n);
         }
     }
 

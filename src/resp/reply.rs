@@ -35,6 +35,8 @@ pub enum Reply {
     NullArray,
     /// Replies in order.
     Array(Vec<Reply>),
+    /// An array of integers: eight bytes each, where there may be a million.
+    Integers(Vec<i64>),
     /// Pairs in order (RESP2: one array of both).
     Map(Vec<(Reply, Reply)>),
     /// Replies without order or repetition (RESP2: an array).

@@ -1,5 +1,7 @@
 //! One entry of a locked key: to read ([`EntryRef`]), to change ([`EntryMut`]), or taken out ([`Removed`]).
 
+use std::ops::Range;
+
 use super::clock::Moment;
 use super::entry::{Content, Entry, Held};
 use super::table::{Place, Table};
@@ -111,6 +113,28 @@ impl<'a> EntryMut<'a> {
         match self.hold((bit / 8).saturating_add(1)) {
             Held::Flat(bytes) => flat::set(bytes, bit, on),
             Held::Bitmap(bitmap) => bitmap.set(bit, on),
+        }
+    }
+
+    /// Sets or clears every bit of `bits`, growing the string to hold them, also to clear them. Returns how many were not
+    /// so before.
+    pub fn set_range(&mut self, bits: Range<u64>, on: bool) -> u64 {
+        if bits.is_empty() {
+            return 0;
+        }
+        if let View::Chunked(bitmap) = self.view() {
+            // What the range covers is freed once the locks are released.
+            let before = bitmap.clone();
+            self.replaced.push(before);
+        }
+        match self.hold(bits.end.div_ceil(8)) {
+            Held::Flat(bytes) => {
+                let ones = flat::count(bytes, bits.clone());
+                let covered = bits.end - bits.start;
+                flat::fill(bytes, bits, on);
+                if on { covered - ones } else { ones }
+            }
+            Held::Bitmap(bitmap) => bitmap.set_range(bits, on),
         }
     }
 

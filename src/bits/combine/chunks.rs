@@ -35,6 +35,14 @@ impl Chunks {
         self.result.settle_counted(ones)
     }
 
+    /// The number of ones of [`Self::combine`].
+    pub fn count(&mut self, op: Op, sources: &[&Slot]) -> u32 {
+        match by_lists(op, sources) {
+            Some(ones) => ones.len() as u32,
+            None => self.fold(op, sources),
+        }
+    }
+
     /// The first `bits` bits of the complement.
     pub fn not(&mut self, source: &Slot, bits: u64) -> Slot {
         if bits == CHUNK_BITS

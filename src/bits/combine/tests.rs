@@ -115,6 +115,12 @@ fn every_operator_over_every_pair_and_many_triples_of_forms() {
                 .collect::<Vec<_>>(),
         );
         got.check();
+        let views: Vec<_> = which.iter().map(|i| View::Chunked(&kinds[*i])).collect();
+        assert_eq!(
+            count_combined(op, &views, u64::MAX, 1),
+            got.ones(),
+            "{op:?} over {which:?}"
+        );
         let want = op.by_oracle(&which.iter().map(|i| &flat[*i][..]).collect::<Vec<_>>());
         assert!(
             View::Chunked(&got) == View::Flat(&want),
@@ -179,6 +185,8 @@ fn far_and_huge_strings_are_combined_in_no_time() {
         let got = combine(op, &[View::Chunked(&a), View::Chunked(&b)]);
         got.check();
         assert_eq!((got.ones(), got.len()), (ones, 1 << 60), "{op:?}");
+        let views = [View::Chunked(&a), View::Chunked(&b)];
+        assert_eq!(count_combined(op, &views, u64::MAX, 2), ones, "{op:?}");
     }
     let not = combine(Op::Not, &[View::Chunked(&a)]);
     not.check();
@@ -203,6 +211,8 @@ fn far_and_huge_strings_are_combined_in_no_time() {
         let got = combine(op, &[View::Chunked(&not), View::Chunked(&other)]);
         got.check();
         assert_eq!(got.ones(), ones, "{op:?}");
+        let views = [View::Chunked(&not), View::Chunked(&other)];
+        assert_eq!(count_combined(op, &views, u64::MAX, 1), ones, "{op:?}");
     }
     assert_eq!(
         combine(
@@ -216,6 +226,76 @@ fn far_and_huge_strings_are_combined_in_no_time() {
         other
     );
     assert_ne!(not, other);
+}
+
+#[test]
+fn counting_stops_at_the_limit() {
+    let noise = oracle::noise(1 << 16);
+    let (a, b) = noise.split_at(1 << 15);
+    let (chunked, views) = (Bitmap::from_bytes(a), [View::Flat(a), View::Flat(b)]);
+    for op in Op::BINARY {
+        let all = combine(op, &views).ones();
+        for most in [1, 2, all - 1, all, all + 1, u64::MAX] {
+            assert_eq!(
+                count_combined(op, &views, most, 1),
+                all.min(most),
+                "{op:?} {most}"
+            );
+        }
+    }
+    let not = (1 << 18) - chunked.ones();
+    assert_eq!(
+        count_combined(Op::Not, &[View::Chunked(&chunked)], u64::MAX, 1),
+        not
+    );
+    assert_eq!(count_combined(Op::Not, &[View::Chunked(&chunked)], 5, 1), 5);
+    assert_eq!(
+        count_combined(Op::Or, &[View::Flat(&[]), View::Flat(&[])], 5, 1),
+        0
+    );
+}
+
+/// Sources large enough to be shared, with empty stretches and full ones, and one that is as high but nearly empty.
+#[test]
+fn several_threads_make_what_one_makes() {
+    let bits = 5 << 24;
+    let mut sources: Vec<Bitmap> = (0..3u64)
+        .map(|seed| {
+            let mut random = oracle::Random::new(seed);
+            let mut bitmap = Bitmap::new();
+            for _ in 0..200 {
+                let at = random.below(bits - (1 << 18));
+                bitmap.set_range(at..at + random.below(1 << 18), true);
+                bitmap.set(random.below(bits), true);
+            }
+            bitmap.set_range(seed << 24..(seed + 1) << 24, seed != 1);
+            bitmap
+        })
+        .collect();
+    sources.push(Bitmap::new());
+    sources[3].set(bits + 12_345, true);
+    let views: Vec<View<'_>> = sources.iter().map(View::Chunked).collect();
+    let check = |op: Op, views: &[View<'_>]| {
+        let one = combine(op, views);
+        for threads in [2, 5] {
+            let many = combine_on(threads, op, views);
+            many.check();
+            assert_eq!(many, one, "{op:?} on {threads} threads");
+            assert_eq!(
+                count_combined(op, views, u64::MAX, threads),
+                one.ones(),
+                "{op:?}"
+            );
+            let half = one.ones() / 2;
+            assert_eq!(count_combined(op, views, half, threads), half, "{op:?}");
+        }
+    };
+    for op in Op::BINARY {
+        check(op, &views[..2]);
+        check(op, &views);
+    }
+    check(Op::Not, &views[..1]);
+    check(Op::Not, &views[3..]);
 }
 
 #[test]

@@ -45,6 +45,12 @@ pub fn span(height: u32) -> u64 {
         .unwrap_or(u64::MAX)
 }
 
+/// Where the child with this key starts in a slot of this height.
+#[inline]
+pub fn start(height: u32, key: u8) -> u64 {
+    u64::from(key) << child_shift(height)
+}
+
 /// Whether every bit that the slot covers is one.
 pub fn is_full(slot: &Slot, height: u32) -> bool {
     match slot.tag() {

@@ -1,0 +1,89 @@
+//! Many bits at once: SETBITS, GETBITS, SETBITRANGE.
+
+use std::ops::Range;
+
+use super::bitmap::{bit_offset, take_bit_value, take_offset};
+use super::{Args, CmdError, CmdResult, Context};
+use crate::bits::View;
+use crate::resp::Reply;
+
+/// Reads offsets to the end of the arguments.
+fn take_offsets(cx: &Context<'_>, mut args: Args<'_>) -> Result<Vec<u64>, CmdError> {
+    let mut offsets = Vec::with_capacity(args.len());
+    while !args.is_empty() {
+        offsets.push(take_offset(cx, &mut args)?);
+    }
+    Ok(offsets)
+}
+
+/// `SETBITS key value offset [offset ...]`: sets the bits to one value, and replies how many were not so before.
+///
+/// A string too short to hold them all grows, also for 0, as with SETBIT. One that is named twice changes once.
+pub(super) fn setbits(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    let key = args.take()?;
+    let on = take_bit_value(&mut args)?;
+    let offsets = take_offsets(cx, args)?;
+
+    let (mut entry, created) = cx.edit_or_create(key);
+    let before = entry.view().len();
+    let changed = offsets
+        .iter()
+        .filter(|offset| entry.set_bit(**offset, on) != on)
+        .count();
+    if created || changed > 0 || entry.view().len() > before {
+        cx.changed("setbit", key);
+    }
+    Ok(Reply::Integer(changed as i64))
+}
+
+/// `GETBITS key offset [offset ...]`: each bit; 0 past the end and for a missing key.
+pub(super) fn getbits(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    let key = args.take()?;
+    let offsets = take_offsets(cx, args)?;
+    let bytes = cx.view(key).unwrap_or(View::Flat(&[]));
+    let bits = offsets.iter().map(|offset| bytes.get(*offset).into());
+    Ok(Reply::Integers(bits.collect()))
+}
+
+/// `SETBITRANGE key start end value`: sets all bits from start to end to one value, and replies how many were not so
+/// before.
+///
+/// Both ends are included, and count back from the end of the string when negative, as in BITCOUNT with BIT; but past
+/// the end the string grows to hold them, also for 0. Ends in the wrong order mean no bits, and then no key is made.
+pub(super) fn setbitrange(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    let key = args.take()?;
+    let ends = [args.take_i64()?, args.take_i64()?];
+    for end in ends {
+        bit_offset(cx, Some(end.max(0)))?;
+    }
+    let on = take_bit_value(&mut args)?;
+
+    let len = cx.peek(key).map_or(0, |entry| entry.view().len());
+    let Some(bits) = resolve(ends, len) else {
+        return Ok(Reply::Integer(0));
+    };
+    let (mut entry, created) = cx.edit_or_create(key);
+    let changed = entry.set_range(bits.clone(), on);
+    if created || changed > 0 || entry.view().len() > len {
+        cx.changed("setbit", key);
+    }
+    Ok(Reply::Integer(changed as i64))
+}
+
+/// The bits meant by two ends in a string of `len` bytes. Only a negative end is pulled to the edge of the string.
+fn resolve([start, end]: [i64; 2], len: u64) -> Option<Range<u64>> {
+    if start < 0 && end < 0 && start > end {
+        return None;
+    }
+    let bits = i128::from(len) * 8;
+    let from_end = |back: i64| (i128::from(back) + bits).max(0);
+    let start = match start {
+        0.. => start.into(),
+        back => from_end(back),
+    };
+    let end = match end {
+        0.. => end.into(),
+        back => from_end(back).min(bits - 1),
+    };
+    (start <= end).then(|| start as u64..end as u64 + 1)
+}

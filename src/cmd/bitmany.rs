@@ -87,3 +87,7 @@ fn resolve([start, end]: [i64; 2], len: u64) -> Option<Range<u64>> {
     };
     (start <= end).then(|| start as u64..end as u64 + 1)
 }
+
+#[cfg(test)]
+#[path = "bitmany_tests.rs"]
+mod tests;

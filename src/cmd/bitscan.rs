@@ -98,3 +98,7 @@ pub(super) fn bitselect(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     });
     Ok(Reply::Array(found.collect()))
 }
+
+#[cfg(test)]
+#[path = "bitscan_tests.rs"]
+mod tests;

@@ -11,6 +11,7 @@
 //! - [`Piece`]: what a string is made of, for whoever writes it down;
 //! - `flat`, `span`, `field`: plain bytes, ranges as clients write them, BITFIELD integers;
 //! - `tree`: the directory of chunks; `chunk`: 65,536 bits in the smallest of six forms, and the gate that picks it;
+//! - `roaring`: what other programs read and write;
 //! - `slot`: the eight bytes that own a node or a chunk, and all the memory handling; `kernel`: the inner loops.
 //!
 //! Roads not taken. *Sorted arrays up to 4096 ones*, as in Roaring: between 1.5 % and 10 % of ones they are larger than
@@ -26,6 +27,7 @@ pub mod field;
 pub mod flat;
 pub mod kernel;
 mod pieces;
+mod roaring;
 mod slot;
 pub mod span;
 mod tree;
@@ -34,6 +36,7 @@ mod view;
 pub use bitmap::{Bitmap, Shape};
 pub use combine::{Op, combine, combine_on, count_combined};
 pub use pieces::Piece;
+pub use roaring::{MOST_ONES, Portable, Refused, parse as parse_portable};
 pub use slot::size_class;
 pub use view::View;
 

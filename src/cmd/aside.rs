@@ -52,6 +52,16 @@ pub(super) fn look<'k, R>(
     look(cx.world, &views)
 }
 
+/// Work that needs no key, done off the locks where it is `long`. Whoever looked a key up before has to do so again.
+pub(super) fn work<R>(
+    cx: &mut Context<'_>,
+    request: Request<'_>,
+    long: bool,
+    work: impl Fn() -> R,
+) -> R {
+    look(cx, request, std::iter::empty(), long, |_, _| work())
+}
+
 /// As [`look`], for who stores the result: the values have not changed since, and stay locked.
 pub(super) fn look_and_keep<'k, R>(
     cx: &mut Context<'_>,

@@ -370,6 +370,8 @@ mod tests {
             names(" FILTERBY ACLCAT Bitmap"),
             [
                 "bitcount",
+                "bitexport",
+                "bitimport",
                 "bitinfo",
                 "bitop",
                 "bitopcard",

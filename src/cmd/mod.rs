@@ -46,6 +46,7 @@ mod monitor;
 mod notify;
 mod object;
 mod pubsub;
+mod roaring;
 pub mod session;
 mod set;
 mod settings;

@@ -9,7 +9,7 @@ pub use super::lookup::find;
 use super::{
     CmdError, acl, admin, bitfield, bitinfo, bitmany, bitmap, bitop, bitopcard, bitscan, clients,
     connection, container, counter, debug, expire, info, introspect, keys, lcs, memory, monitor,
-    object, pubsub, set, settings, string, transaction,
+    object, pubsub, roaring, set, settings, string, transaction,
 };
 use crate::resp::Request;
 use crate::store::Access;
@@ -44,6 +44,8 @@ pub static TABLE: &[Command] = &[
     //  name             arity  flags                         categories     keys             handler
     // bitmap
     row("bitcount",      -2, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitmap::bitcount),
+    row("bitexport",      2, &[READONLY],                     &[BITMAP],     &[reads(1)],     roaring::bitexport),
+    row("bitimport",     -3, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   roaring::bitimport),
     row("bitinfo",        2, &[READONLY],                     &[BITMAP],     &[looks(1)],     bitinfo::bitinfo),
     row("bitop",         -4, &[WRITE, DENYOOM],               &[BITMAP],     &[writes(2), reads(3).rest(1)], bitop::bitop),
     row("bitopcard",     -4, &[READONLY, MOVABLE_KEYS],       &[BITMAP],     &[reads(2).counted()], bitopcard::bitopcard),

@@ -33,7 +33,7 @@ use super::slot::{CHUNK_BITS, CHUNK_BYTES, Page, Slot, Tag};
 
 pub(super) use check::check;
 pub(super) use edit::{fill, set, write};
-pub(super) use gate::{Desk, complement, from_positions};
+pub(super) use gate::{Desk, complement, from_bytes, from_positions, from_runs};
 pub(super) use packed::Packed;
 
 /// A run of ones: its first and its last position.
@@ -183,6 +183,42 @@ pub(super) fn positions(
             });
         }
     }
+}
+
+/// The number of runs of ones.
+pub(super) fn count_runs(slot: &Slot) -> u32 {
+    match form(slot) {
+        Form::Absent => 0,
+        Form::Array(ones) => array::profile(&ones).runs,
+        Form::Runs(runs) => runs.len() as u32,
+        Form::Packed(_) | Form::Bytes(_) => on_page(slot, |page| kernels().profile(page).runs),
+    }
+}
+
+/// The runs of ones, in order.
+pub(super) fn to_runs(slot: &Slot) -> Vec<Run> {
+    let mut list = vec![[0; 2]; count_runs(slot) as usize];
+    match form(slot) {
+        Form::Absent => {}
+        Form::Array(ones) => array::runs(&ones, &mut list),
+        Form::Runs(runs) => list.copy_from_slice(&runs),
+        Form::Packed(_) | Form::Bytes(_) => on_page(slot, |page| runs::extract(page, &mut list)),
+    }
+    list
+}
+
+/// The positions of the ones, in order.
+pub(super) fn to_positions(slot: &Slot) -> Vec<u16> {
+    let mut list = vec![0; slot.chunk_ones() as usize];
+    match form(slot) {
+        Form::Absent => {}
+        Form::Array(ones) => list.copy_from_slice(&ones),
+        Form::Runs(runs) => runs::positions(&runs, &mut list),
+        Form::Packed(_) | Form::Bytes(_) => {
+            on_page(slot, |page| kernels().positions(page, &mut list))
+        }
+    }
+    list
 }
 
 /// Lets `look` look at the chunk's bytes.

@@ -10,6 +10,10 @@ pub(super) const DOCS: &[Doc] = &[
     doc("bitcount", "2.6.0", "O(log N) of the length; O(N) for short strings", "Counts the bits that are one, in all of a string or in a range.",
         "key [range(start:integer end:integer [unit<BYTE|BIT>@7.0.0])]")
         .history(&[("7.0.0", "`BYTE` and `BIT`.")]),
+    doc("bitexport", OWN, "O(N) of the chunks that hold ones", "Returns a bitmap as a portable Roaring serialization.",
+        "key"),
+    doc("bitimport", OWN, "O(N) of the chunks that hold ones", "Replaces a bitmap by a portable Roaring serialization, or combines it with one.",
+        "key blob [mode<REPLACE|AND|OR|XOR|DIFF>]"),
     doc("bitinfo", OWN, "O(N) of the chunks that hold ones", "Tells what a bitmap costs, and how it is held.",
         "key"),
     doc("bitopcard", OWN, "O(N) of the parts of the sources that hold ones", "Counts the bits that a BITOP would set, and stores nothing.",

@@ -105,7 +105,7 @@ impl Generator {
                 "NOSUCHTHING",
                 self.garbage()
             ],
-            1 => words![self.any("SETBITS GETBITS X SET\r\nBIT bit-count \x01\x02")],
+            1 => words![self.any("SETBIT2 GETBIT2 X SET\r\nBIT bit-count \x01\x02")],
             _ => {
                 let mut words = words!["NOSUCHCOMMAND"];
                 for _ in 0..self.random.below(6) {

@@ -1,0 +1,116 @@
+//! Bitmaps to and from other programs: BITEXPORT, BITIMPORT.
+
+use super::aside::{self, LONG};
+use super::{Args, CmdError, CmdResult, Context, bitop};
+use crate::bits::{self, MOST_ONES, Op, Portable, Refused, View};
+use crate::resp::{Reply, Source};
+use crate::store::Value;
+
+/// The longest serialization that is made at once, in bytes. A longer one is made while it is sent.
+const COPY_MAX: u64 = 32 * 1024;
+
+/// `BITEXPORT key`: the positions of the ones as a portable Roaring serialization: the 32-bit format, or the 64-bit one
+/// where a position needs it. nil for a missing key.
+pub(super) fn bitexport(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    let request = args.request();
+    let key = args.take()?;
+    if cx.look(key).is_none() {
+        return Ok(Reply::Null);
+    }
+    let key = std::iter::once(key);
+    let long = aside::weight(cx, key.clone()) > LONG;
+    let portable = aside::look(cx, request, key, long, |_, views| Portable::of(views[0]));
+    let portable = portable.ok_or_else(|| {
+        CmdError::other(format!(
+            "ERR too many ones to be exported, {MOST_ONES} is the limit"
+        ))
+    })?;
+    if portable.len() > COPY_MAX {
+        return Ok(Reply::Stream(Box::new(portable)));
+    }
+    let mut bytes = vec![0; portable.len() as usize];
+    portable.read(0, &mut bytes);
+    Ok(Reply::bulk(bytes))
+}
+
+impl Source for Portable {
+    fn len(&self) -> u64 {
+        self.len()
+    }
+
+    fn read(&self, at: u64, into: &mut [u8]) {
+        self.read(at, into);
+    }
+}
+
+/// `BITIMPORT key blob [REPLACE | AND | OR | XOR | DIFF]`: makes a portable Roaring serialization the value of the key, or
+/// combines it with the value there is. Replies the number of ones that the key has then.
+///
+/// A value that is replaced ends with the byte of the blob's last one, and loses its expiry; one that is combined is as
+/// long as BITOP would make it, and keeps it. Where nothing is left, not even zeros, the key is deleted. DIFF takes the
+/// blob's ones out of the key's.
+pub(super) fn bitimport(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    let request = args.request();
+    let key = args.take()?;
+    let blob = args.take()?;
+    let op = take_mode(&mut args)?;
+    args.finish()?;
+
+    let limit = cx.world.config.proto_max_bulk_len().saturating_mul(8);
+    let long = blob.len() as u64 > LONG;
+    let imported = aside::work(cx, request, long, || bits::parse_portable(blob, limit));
+    let imported = imported.map_err(|refused| match refused {
+        Refused::TooFar => CmdError::TooLong,
+        Refused::Malformed { .. } => CmdError::other(format!(
+            "ERR not a portable Roaring serialization: {refused}"
+        )),
+    })?;
+
+    let (result, expires_at) = match op {
+        None => (imported, None),
+        Some(op) => {
+            let keys = std::iter::once(key);
+            let new = View::Chunked(&imported);
+            let weighs = aside::weight(cx, keys.clone()) + blob.len() as u64;
+            let long = weighs > LONG;
+            let result = aside::look_and_keep(cx, request, keys, long, |world, views| {
+                bitop::on_cores(world, weighs, |threads| {
+                    bits::combine_on(threads, op, &[views[0], new])
+                })
+            });
+            let expires_at = cx.peek(key).and_then(|entry| entry.expires_at());
+            (result, expires_at)
+        }
+    };
+    let ones = result.ones();
+    if result.is_empty() {
+        if cx.remove(key).is_some() {
+            cx.changed("del", key);
+        }
+    } else {
+        cx.put(key, Value::from(result), expires_at);
+        cx.changed("set", key);
+    }
+    Ok(Reply::Integer(ones as i64))
+}
+
+/// What is done with the value there is: None where it is replaced.
+fn take_mode(args: &mut Args<'_>) -> Result<Option<Op>, CmdError> {
+    if args.is_empty() || args.take_word("REPLACE") {
+        return Ok(None);
+    }
+    [
+        ("AND", Op::And),
+        ("OR", Op::Or),
+        ("XOR", Op::Xor),
+        ("DIFF", Op::Diff),
+    ]
+    .into_iter()
+    .find(|(name, _)| args.take_word(name))
+    .map(|(_, op)| Some(op))
+    .ok_or(CmdError::Syntax)
+}
+
+#[cfg(test)]
+#[path = "roaring_tests.rs"]
+mod tests;

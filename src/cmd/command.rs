@@ -180,25 +180,21 @@ impl KeySpec {
 
     /// The keys of `request` this spec names.
     pub fn keys<'a>(&self, request: Request<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.positions(request, 0)
+        self.positions(Args::new(request, 0))
             .filter_map(move |at| request.get(at))
     }
 
-    /// Where those keys are in a request whose command's name is at `start`. May go on past its end. None where there
-    /// are not as many as the request says.
-    pub(super) fn positions(
-        &self,
-        request: Request<'_>,
-        start: usize,
-    ) -> impl Iterator<Item = usize> + use<> {
-        let first = start + self.first;
+    /// Where those keys are in `args`, which begin with the command's name. May go on past their end. None where there are
+    /// not as many as `args` say.
+    pub(super) fn positions(&self, args: Args<'_>) -> impl Iterator<Item = usize> + use<> {
+        let first = self.first;
         let keys = if self.counted {
-            let number = request.get(first).and_then(parse_i64).unwrap_or_default();
+            let number = args.get(first).and_then(parse_i64).unwrap_or_default();
             let number = usize::try_from(number).unwrap_or_default();
-            let there = request.len().saturating_sub(first + 1);
+            let there = args.len().saturating_sub(first + 1);
             first + 1..=first + if number <= there { number } else { 0 }
         } else if self.last < 0 {
-            first..=request.len().saturating_add_signed(self.last)
+            first..=args.len().saturating_add_signed(self.last)
         } else {
             first..=first.saturating_add_signed(self.last)
         };

@@ -109,10 +109,9 @@ fn keys_of<'a>(args: Args<'a>) -> Result<(&'static Command, FoundKeys<'a>), CmdE
             "ERR Invalid number of arguments specified for command",
         ));
     }
-    let start = args.request().len() - args.len();
     let keys = command.keys.iter().flat_map(|spec| {
-        let positions = spec.positions(args.request(), start);
-        positions.filter_map(move |at| Some((args.request().get(at)?, spec)))
+        let positions = spec.positions(args);
+        positions.filter_map(move |at| Some((args.get(at)?, spec)))
     });
     let keys: FoundKeys<'a> = keys.collect();
     if keys.is_empty() {

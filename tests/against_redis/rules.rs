@@ -179,9 +179,12 @@ fn same_set(redis: &Node, ours: &Node) -> bool {
     sorted(redis) == sorted(ours)
 }
 
-/// Ours are among theirs, and there are some.
+/// Ours are among theirs, besides those that Redis does not have, and there are some.
 fn some_of(redis: &Node, ours: &Node) -> bool {
-    let known = |name: &Node| redis.items.iter().any(|item| item == name);
+    let known = |name: &Node| {
+        OWN_COMMANDS.contains(&name.string().as_str())
+            || redis.items.iter().any(|item| item == name)
+    };
     !ours.items.is_empty() && ours.items.iter().all(known)
 }
 

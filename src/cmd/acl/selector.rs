@@ -266,7 +266,7 @@ impl Selector {
                 if flags.contains(KeyFlags::NOT_KEY) {
                     continue;
                 }
-                for at in spec.positions(args.len()) {
+                for at in spec.positions(args) {
                     match args.get(at) {
                         Some(key) if !self.allows_key(key, flags) => return Err(Denied::Key(at)),
                         _ => {}

@@ -109,6 +109,11 @@ fn serve(config: Config, warnings: &[String]) -> Result<()> {
     let listen = Listen::from_config(&config);
     let world = World::new(Arc::clone(&config), Arc::new(Stats::new()), Clock::System);
     world.acl.load_configured(&config)?;
+    if !config.save_points().is_empty() || config.appendonly() {
+        world.saves.claim_directory().context(
+            "Two servers must not save to one place: give this one a 'dir' of its own, or switch saving off (save \"\")",
+        )?;
+    }
     let server = Server::bind(Arc::new(world), &listen)?;
     let _pidfile = PidFile::write(&config);
     server.run(Signals::Heed)?;

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Args, CmdError, CmdResult, Context, Flow, Wait};
+use super::{Args, CmdError, CmdResult, Context, Farewell, Flow, Wait, saves};
 use crate::number::parse_i64;
 use crate::resp::Reply;
 
@@ -12,9 +12,12 @@ pub(super) fn dbsize(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
     Ok(Reply::Integer(cx.keys().key_count(cx.client.db) as i64))
 }
 
-/// `FLUSHALL [ASYNC | SYNC]`: empties every database.
+/// `FLUSHALL [ASYNC | SYNC]`: empties every database. Where there are save points, the file is empty too when it answers,
+/// and a save that was under way is given up.
 pub(super) fn flushall(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
-    flush(cx, args, 0..cx.world.keyspace.databases())
+    flush(cx, args, 0..cx.world.keyspace.databases())?;
+    cx.after(|world| world.aside(&mut || saves::after_flushall(world)));
+    Ok(Reply::Ok)
 }
 
 /// `FLUSHDB [ASYNC | SYNC]`: empties the caller's database.
@@ -64,29 +67,44 @@ pub(super) fn role(_: &mut Context<'_>, _: Args<'_>) -> CmdResult {
     ]))
 }
 
-/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`: ends the server. There is no reply: the connection closes.
+/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`: saves, if that is asked for or there are save points, and ends the
+/// server. There is no reply: the connection closes. Where saving fails, the server goes on, unless told to end by FORCE.
 ///
 /// ABORT takes back a shutdown that waits for replicas to catch up. Ours never waits, so there is never one to abort.
 pub(super) fn shutdown(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
-    let (mut save, mut nosave, mut abort, mut other) = (false, false, false, false);
+    let (mut save, mut nosave, mut abort, mut now, mut force) = (false, false, false, false, false);
     while !args.is_empty() {
         if args.take_word("NOSAVE") {
             nosave = true;
         } else if args.take_word("SAVE") {
             save = true;
-        } else if args.take_word("NOW") || args.take_word("FORCE") {
-            other = true;
+        } else if args.take_word("NOW") {
+            now = true;
+        } else if args.take_word("FORCE") {
+            force = true;
         } else if args.take_word("ABORT") {
             abort = true;
         } else {
             return Err(CmdError::Syntax);
         }
     }
-    if (save && nosave) || (abort && (save || nosave || other)) {
+    if (save && nosave) || (abort && (save || nosave || now || force)) {
         return Err(CmdError::Syntax);
     }
     if abort {
         return Err(CmdError::other("ERR No shutdown in progress."));
+    }
+    let farewell = Farewell {
+        save: (save || nosave).then_some(save),
+        force,
+    };
+    let mut may_end = false;
+    cx.world
+        .aside(&mut || may_end = saves::may_end(cx.world, farewell));
+    if !may_end {
+        return Err(CmdError::other(
+            "ERR Errors trying to SHUTDOWN. Check logs.",
+        ));
     }
     cx.flow = Flow::Shutdown;
     Ok(Reply::None)

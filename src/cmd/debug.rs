@@ -5,7 +5,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{Args, Client, CmdError, CmdResult, Context, World, container, digest};
+use super::loading::{self, Merge};
+use super::{Args, Client, CmdError, CmdResult, Context, World, container, digest, saves};
 use crate::bits::View;
 use crate::number::parse_i64;
 use crate::resp::{Reply, Version};
@@ -39,6 +40,7 @@ static SUBCOMMANDS: &[Subcommand] = &[
     Subcommand { name: "PAUSE-CRON",        arguments: (1, 1), usage: " <0|1>",                     summary: "1 stops everything periodic, 0 lets it go on.",           run: pause_cron },
     Subcommand { name: "POPULATE",          arguments: (1, 3), usage: " <count> [<prefix>] [<size>]", summary: "Makes keys <prefix>:0 up to <count>, where they are missing.", run: populate },
     Subcommand { name: "PROTOCOL",          arguments: (1, 1), usage: " <type>",                    summary: "A reply of this type.",                                   run: protocol },
+    Subcommand { name: "RELOAD",            arguments: (0, usize::MAX), usage: " [<option> ...]",   summary: "Saves, forgets everything and loads; MERGE, NOFLUSH and NOSAVE leave parts out.", run: reload },
     Subcommand { name: "SET-ACTIVE-EXPIRE", arguments: (1, 1), usage: " <0|1>",                     summary: "0 keeps expired keys until somebody asks for them.",      run: set_active_expire },
     Subcommand { name: "SLEEP",             arguments: (1, 1), usage: " <seconds>",                 summary: "Holds every key for so long.",                            run: sleep },
     Subcommand { name: "HELP",              arguments: (0, 0), usage: "",                           summary: "Prints this page.",                                       run: help },
@@ -136,6 +138,56 @@ fn serialized_len(entry: &EntryRef<'_>) -> u64 {
         (_, 0x4000..=0xffff_ffff) => 5 + len,
         (_, _) => 9 + len,
     }
+}
+
+/// `DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE]`: saves, empties every database and loads what was saved; while it does, other
+/// clients are answered as at the start. MERGE lets keys of the file replace those that are there.
+fn reload(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    let (mut merge, mut flush, mut save) = (Merge::No, true, true);
+    while !args.is_empty() {
+        if args.take_word("MERGE") {
+            merge = Merge::Replace;
+        } else if args.take_word("NOFLUSH") {
+            flush = false;
+        } else if args.take_word("NOSAVE") {
+            save = false;
+        } else {
+            return Err(CmdError::other(
+                "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+            ));
+        }
+    }
+    if cx.in_exec {
+        return Err(CmdError::other(
+            "ERR DEBUG RELOAD is not possible inside a transaction",
+        ));
+    }
+    let world = cx.world;
+    let mut result = Ok(Reply::Ok);
+    world.aside(&mut || {
+        if save && saves::now(world) != Ok(true) {
+            result = Err(CmdError::other("ERR"));
+            return;
+        }
+        let _closed = loading::Closed::new(world);
+        if flush {
+            let mut all = world.keyspace.lock_all(Access::Write);
+            let garbage: Vec<_> = (0..world.keyspace.databases())
+                .map(|db| all.flush(db))
+                .collect();
+            drop((all, garbage));
+        }
+        match loading::load_file(world, &world.saves.file(), merge) {
+            Ok(_) => tracing::warn!("DB reloaded by DEBUG RELOAD"),
+            Err(error) => {
+                tracing::error!("{error}");
+                result = Err(CmdError::other(
+                    "ERR Error trying to load the RDB dump, check server logs",
+                ));
+            }
+        }
+    });
+    result
 }
 
 fn pause_cron(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {

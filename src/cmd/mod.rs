@@ -33,10 +33,12 @@ mod docs;
 mod error;
 mod expire;
 mod footprint;
+mod gate;
 mod info;
 mod introspect;
 mod keys;
 mod lcs;
+mod loading;
 mod long_double;
 mod lookup;
 mod mailbox;
@@ -47,6 +49,8 @@ mod notify;
 mod object;
 mod pubsub;
 mod roaring;
+mod save;
+mod saves;
 pub mod session;
 mod set;
 mod settings;
@@ -65,7 +69,10 @@ pub use client::{Client, ClientInfo, Clients, Origin};
 pub use command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
 pub use context::Context;
 pub use error::CmdError;
+pub use gate::{Bar, Gate};
+pub use loading::{LoadError, Loading, load};
 pub use metrics::Metrics;
+pub use saves::{Farewell, Saves, may_end, tick};
 pub use world::World;
 
 use crate::resp::{Output, Reply, Request};
@@ -183,6 +190,9 @@ fn admit(
         return refuse(error);
     }
     if let Err(error) = ceiling::admit(world, client, command) {
+        return refuse(error);
+    }
+    if let Err(error) = world.gate.check(world, client, command) {
         return refuse(error);
     }
     if pubsub::restricts(client) && !pubsub::allowed_while_subscribed(command.name) {

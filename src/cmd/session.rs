@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::{Client, Flow, Origin, World, execute};
+use crate::config::Config;
+use crate::persist::media::Memory;
 use crate::resp::{Output, OwnedRequest};
 use crate::store::Clock;
 
@@ -34,13 +36,23 @@ impl Session {
         Self { world, client }
     }
 
-    /// A connection to a new and empty world with default settings, on the system's clock.
+    /// A connection to a new and empty world with default settings, on the system's clock, and a disk in memory.
     pub fn alone() -> Self {
-        Self::new(Arc::new(World::new(
-            Arc::default(),
+        Self::new(Arc::new(World::on(
+            Arc::new(Memory::new()),
+            Arc::new(Self::settings()),
             Arc::default(),
             Clock::System,
         )))
+    }
+
+    /// The defaults, for a disk in memory, which has no directories but the first.
+    pub(super) fn settings() -> Config {
+        let mut config = Config::new();
+        config
+            .load_text("dir /")
+            .expect("every system has that directory");
+        config
     }
 
     /// What this session is connected to.

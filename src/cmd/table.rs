@@ -9,7 +9,7 @@ pub use super::lookup::find;
 use super::{
     CmdError, acl, admin, bitfield, bitinfo, bitmany, bitmap, bitop, bitopcard, bitscan, clients,
     connection, container, counter, debug, expire, info, introspect, keys, lcs, memory, monitor,
-    object, pubsub, roaring, set, settings, string, transaction,
+    object, pubsub, roaring, save, set, settings, string, transaction,
 };
 use crate::resp::Request;
 use crate::store::Access;
@@ -26,6 +26,7 @@ const SKIP_SLOWLOG: Flags = Flags::SKIP_SLOWLOG;
 const FAST: Flags = Flags::FAST;
 const PROTECTED: Flags = Flags::PROTECTED;
 const NO_MULTI: Flags = Flags::NO_MULTI;
+const NO_ASYNC_LOADING: Flags = Flags::NO_ASYNC_LOADING;
 const ALLOW_BUSY: Flags = Flags::ALLOW_BUSY;
 const ADMIN: Flags = Flags::ADMIN;
 const PUBSUB: Flags = Flags::PUBSUB;
@@ -180,11 +181,14 @@ pub static TABLE: &[Command] = &[
         row("acl|whoami",     2, &[NOSCRIPT, LOADING, STALE],     &[],           &[],             acl::whoami),
     ]),
     // admin
+    row("bgsave",        -1, &[ADMIN, NOSCRIPT, NO_ASYNC_LOADING], &[], &[],                       save::bgsave),
     row("dbsize",         1, &[READONLY, FAST],               &[KEYSPACE],   &[],             admin::dbsize).scope(Scope::Walk(Access::Read)).tips(&["request_policy:all_shards", "response_policy:agg_sum"]),
     row("flushall",      -1, &[WRITE],                        &[KEYSPACE, DANGEROUS], &[],             admin::flushall).scope(Scope::Everything(Access::Write)).tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
     row("flushdb",       -1, &[WRITE],                        &[KEYSPACE, DANGEROUS], &[],             admin::flushdb).scope(Scope::Everything(Access::Write)).tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
     row("monitor",        1, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],        &[],             monitor::monitor),
+    row("lastsave",       1, &[LOADING, STALE, FAST],         &[Categories::ADMIN, DANGEROUS], &[], save::lastsave).tips(&["nondeterministic_output"]),
     row("role",           1, &[NOSCRIPT, LOADING, STALE, FAST], &[Categories::ADMIN, DANGEROUS], &[], admin::role),
+    row("save",           1, &[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI], &[], &[],             save::save),
     row("shutdown",      -1, &[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY], &[],           &[],             admin::shutdown),
     row("swapdb",         3, &[WRITE, FAST],                  &[KEYSPACE, DANGEROUS], &[],             admin::swapdb).scope(Scope::Everything(Access::Write)),
     row("time",           1, &[LOADING, STALE, FAST],         &[],           &[],             admin::time).tips(&["nondeterministic_output"]),

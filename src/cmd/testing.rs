@@ -5,17 +5,24 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::World;
 use super::session::Session;
+use crate::persist::media::Memory;
 use crate::store::{Access, Clock};
 
 /// A session on a world of its own whose clock stands at `now_ms` until it is moved.
 pub(super) fn session_at(now_ms: i64) -> (Session, Arc<AtomicI64>) {
     let clock = Arc::new(AtomicI64::new(now_ms));
-    let world = World::new(
+    (session_on(&Memory::new(), &clock), clock)
+}
+
+/// A session on a world of its own, with this disk and this clock.
+pub(super) fn session_on(disk: &Memory, clock: &Arc<AtomicI64>) -> Session {
+    let world = World::on(
+        Arc::new(disk.clone()),
+        Arc::new(Session::settings()),
         Arc::default(),
-        Arc::default(),
-        Clock::Manual(Arc::clone(&clock)),
+        Clock::Manual(Arc::clone(clock)),
     );
-    (Session::new(Arc::new(world)), clock)
+    Session::new(Arc::new(world))
 }
 
 /// What OBJECT ENCODING would answer for a key of database 0; `none` for a missing key.

@@ -36,6 +36,22 @@ pub struct Watching {
     keys: HashMap<(usize, Box<[u8]>), Option<i64>>,
 }
 
+impl Queue {
+    /// Whether any of the commands has a flag.
+    pub(super) fn contains(&self, flag: Flags) -> bool {
+        self.flags().any(|flags| flags.contains(flag))
+    }
+
+    /// Whether any of the commands does not have it.
+    pub(super) fn lacks(&self, flag: Flags) -> bool {
+        self.flags().any(|flags| !flags.contains(flag))
+    }
+
+    fn flags(&self) -> impl Iterator<Item = Flags> {
+        self.commands.iter().map(|(command, _)| command.flags)
+    }
+}
+
 impl Command {
     /// Runs at once even between MULTI and EXEC.
     pub(super) fn runs_in_multi(&self) -> bool {

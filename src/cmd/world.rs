@@ -6,11 +6,15 @@ use std::sync::{Arc, OnceLock};
 use super::aside::Cores;
 use super::calls::Calls;
 use super::footprint::Footprint;
+use super::gate::Gate;
+use super::loading::Loading;
 use super::notify::Notifier;
 use super::pubsub::Broker;
+use super::saves::Saves;
 use super::{Acl, Ceiling, Clients};
 use crate::config::Config;
 use crate::persist::aof::Log;
+use crate::persist::media::{Disk, Media};
 use crate::stats::Stats;
 use crate::store::departure::Departed;
 use crate::store::{Clock, Keyspace};
@@ -27,7 +31,7 @@ pub struct World {
     pub acl: Acl,
     /// Publishes what happens to keys.
     pub notifier: Arc<Notifier>,
-    /// Changes of keys since the last save (INFO's rdb_changes_since_last_save).
+    /// Changes of keys since the start.
     pub changes: AtomicU64,
     /// Forty hexadecimal digits, new at every start.
     pub run_id: String,
@@ -41,6 +45,14 @@ pub struct World {
     pub ceiling: Arc<Ceiling>,
     /// Keys that are freed in the background.
     pub lazyfree: Arc<LazyFree>,
+    /// What keeps commands from running.
+    pub gate: Arc<Gate>,
+    /// The disk.
+    pub media: Arc<dyn Media>,
+    /// Reading one back.
+    pub loading: Loading,
+    /// Saving to a file.
+    pub saves: Arc<Saves>,
     /// What DEBUG turned off.
     pub paused: Paused,
     /// Keys that had expired when the counters were last reset.
@@ -104,6 +116,18 @@ pub type Aside = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 impl World {
     pub fn new(config: Arc<Config>, stats: Arc<Stats>, clock: Clock) -> Self {
+        Self::on(Arc::new(Disk), config, stats, clock)
+    }
+
+    /// As [`World::new`], with another disk.
+    pub fn on(media: Arc<dyn Media>, config: Arc<Config>, stats: Arc<Stats>, clock: Clock) -> Self {
+        let gate = Arc::<Gate>::default();
+        let saves = Saves::new(
+            Arc::clone(&media),
+            Arc::clone(&config),
+            Arc::clone(&gate),
+            clock.clone(),
+        );
         let broker = Broker::new(&config, Arc::clone(&stats));
         let notifier = Notifier::new(&config, Arc::clone(&broker));
         let log = Arc::<Log>::default();
@@ -126,6 +150,10 @@ impl World {
             footprint: Footprint::new(),
             ceiling,
             lazyfree: Arc::default(),
+            gate,
+            media,
+            loading: Loading::default(),
+            saves: Arc::new(saves),
             paused: Paused::default(),
             expired_before: AtomicU64::new(0),
             aside: OnceLock::new(),

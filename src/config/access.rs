@@ -274,6 +274,11 @@ impl Config {
         self.switch(at!("rdbchecksum"))
     }
 
+    /// Whether of a snapshot that holds other types the strings alone are taken.
+    pub fn rdb_skip_unsupported(&self) -> bool {
+        self.switch(at!("rdb-skip-unsupported"))
+    }
+
     /// Whether writes are refused after a failed background save.
     pub fn stop_writes_on_bgsave_error(&self) -> bool {
         self.switch(at!("stop-writes-on-bgsave-error"))

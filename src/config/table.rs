@@ -4,8 +4,8 @@
 //! from here. To add one, add its row, and an accessor in `access.rs` if code reads it. To make an idle one work, let
 //! the code read it and change its last word.
 //!
-//! Names, kinds, ranges and defaults are those of Redis 8.2.3, asked of the running server; `kernels` and
-//! `metrics-port` are ours.
+//! Names, kinds, ranges and defaults are those of Redis 8.2.3, asked of the running server; `kernels`,
+//! `metrics-port` and `rdb-skip-unsupported` are ours.
 
 use super::choice::{AppendFsync, LogLevel, MaxmemoryPolicy, Permission};
 use super::kind::{Check, Choices, Kind, any};
@@ -184,7 +184,7 @@ pub(super) static TABLE: &[Setting] = &[
     row("crash-memcheck-enabled",                "",                               YESNO,                                    "yes",                     Live,    Idle),
     row("daemonize",                             "",                               YESNO,                                    "no",                      Fixed,   Honoured),
     row("databases",                             "",                               int(1, I32),                              "16",                      Fixed,   Honoured),
-    row("dbfilename",                            "",                               Kind::Text(dbfilename),                   "dump.rdb",                Guarded, Idle),
+    row("dbfilename",                            "",                               Kind::Text(dbfilename),                   "dump.rdb",                Guarded, Honoured),
     row("dir",                                   "",                               Kind::Directory,                          "",                        Guarded, Honoured),
     row("disable-thp",                           "",                               YESNO,                                    "yes",                     Fixed,   Idle),
     row("dynamic-hz",                            "",                               YESNO,                                    "yes",                     Live,    Idle),
@@ -246,8 +246,9 @@ pub(super) static TABLE: &[Setting] = &[
     row("rdb-del-sync-files",                    "",                               YESNO,                                    "no",                      Live,    Idle),
     row("rdb-key-save-delay",                    "",                               int(-I32 - 1, I32),                       "0",                       Live,    Idle).hidden(),
     row("rdb-save-incremental-fsync",            "",                               YESNO,                                    "yes",                     Live,    Idle),
-    row("rdbchecksum",                           "",                               YESNO,                                    "yes",                     Fixed,   Idle),
-    row("rdbcompression",                        "",                               YESNO,                                    "yes",                     Live,    Idle),
+    row("rdb-skip-unsupported",                  "",                               YESNO,                                    "no",                      Fixed,   Honoured),
+    row("rdbchecksum",                           "",                               YESNO,                                    "yes",                     Fixed,   Honoured),
+    row("rdbcompression",                        "",                               YESNO,                                    "yes",                     Live,    Honoured),
     row("repl-backlog-size",                     "",                               memory(1),                                "1048576",                 Live,    Idle),
     row("repl-backlog-ttl",                      "",                               int(0, i64::MAX),                         "3600",                    Live,    Idle),
     row("repl-disable-tcp-nodelay",              "",                               YESNO,                                    "no",                      Live,    Idle),
@@ -271,19 +272,19 @@ pub(super) static TABLE: &[Setting] = &[
     row("replicaof",                             "slaveof",                        Kind::Replica,                            "",                        Fixed,   Idle),
     row("requirepass",                           "",                               Kind::Bytes,                              "",                        Live,    Honoured),
     row("sanitize-dump-payload",                 "",                               Kind::Choice(SANITIZE_DUMP),              "no",                      Live,    Idle),
-    row("save",                                  "",                               Kind::Save,                               "3600 1 300 100 60 10000", Live,    Idle),
+    row("save",                                  "",                               Kind::Save,                               "3600 1 300 100 60 10000", Live,    Honoured),
     row("server-cpulist",                        "server_cpulist",                 OPT,                                      "",                        Fixed,   Idle),
     row("set-max-intset-entries",                "",                               natural(0, i64::MAX),                     "512",                     Live,    Idle),
     row("set-max-listpack-entries",              "",                               natural(0, i64::MAX),                     "128",                     Live,    Idle),
     row("set-max-listpack-value",                "",                               natural(0, i64::MAX),                     "64",                      Live,    Idle),
     row("set-proc-title",                        "",                               YESNO,                                    "yes",                     Fixed,   Idle),
-    row("shutdown-on-sigint",                    "",                               Kind::Flags(SHUTDOWN),                    "default",                 Live,    Idle),
-    row("shutdown-on-sigterm",                   "",                               Kind::Flags(SHUTDOWN),                    "default",                 Live,    Idle),
+    row("shutdown-on-sigint",                    "",                               Kind::Flags(SHUTDOWN),                    "default",                 Live,    Honoured),
+    row("shutdown-on-sigterm",                   "",                               Kind::Flags(SHUTDOWN),                    "default",                 Live,    Honoured),
     row("shutdown-timeout",                      "",                               int(0, I32),                              "10",                      Live,    Idle),
     row("slowlog-log-slower-than",               "",                               int(-1, i64::MAX),                        "10000",                   Live,    Idle),
     row("slowlog-max-len",                       "",                               int(0, i64::MAX),                         "128",                     Live,    Idle),
     row("socket-mark-id",                        "",                               natural(0, U32),                          "0",                       Fixed,   Idle),
-    row("stop-writes-on-bgsave-error",           "",                               YESNO,                                    "yes",                     Live,    Idle),
+    row("stop-writes-on-bgsave-error",           "",                               YESNO,                                    "yes",                     Live,    Honoured),
     row("stream-node-max-bytes",                 "",                               size(0),                                  "4096",                    Live,    Idle),
     row("stream-node-max-entries",               "",                               int(0, i64::MAX),                         "100",                     Live,    Idle),
     row("supervised",                            "",                               Kind::Choice(SUPERVISED),                 "no",                      Fixed,   Idle),

@@ -1,5 +1,5 @@
 //! What happens with nobody asking: keys whose time has come are removed, others where memory is short, clients that
-//! sleep are closed, rates are taken.
+//! sleep are closed, rates are taken, what changed is saved.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -9,7 +9,10 @@ use std::{
 use tokio::sync::Notify;
 
 use super::Shared;
-use crate::{cmd::Room, stats::Counter};
+use crate::{
+    cmd::{self, Room},
+    stats::Counter,
+};
 
 /// Keys that the expiry sweep removes before it lets other tasks of its worker run: about a millisecond's work.
 const SWEEP_KEYS: usize = 2000;
@@ -54,6 +57,16 @@ pub(super) async fn sample(shared: Arc<Shared>) {
             shared
                 .world
                 .sample(u64::try_from(elapsed).unwrap_or(u64::MAX));
+        }
+    }
+}
+
+/// Starts the saves that are due.
+pub(super) async fn save(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if !shared.world.paused.cron.load(Ordering::Relaxed) {
+            cmd::tick(&shared.world);
         }
     }
 }

@@ -6,7 +6,8 @@
 //! - [`listener`]: where clients come in, and who is turned away; [`doors`] replaces the sockets of a running server.
 //! - [`connection`]: one client, from its first byte to its last.
 //! - [`buffers`]: the memory connections share.
-//! - [`background`]: expiry and idle clients.
+//! - [`loader`]: the data, before anybody may ask for it.
+//! - [`background`]: expiry, idle clients and saves.
 //! - [`metrics`]: what Prometheus reads.
 //! - [`stop`]: how it all ends.
 
@@ -16,6 +17,7 @@ mod connection;
 mod crowd;
 mod doors;
 mod listener;
+mod loader;
 mod metrics;
 mod stop;
 
@@ -35,11 +37,13 @@ use tokio::{
 };
 
 pub use listener::{Listen, ListenError};
+pub use loader::ServeError;
 pub use stop::Stopper;
 
 use crate::cmd::World;
 use doors::Doors;
 use listener::Listeners;
+use loader::Loader;
 
 /// How long connections may take to end after the server was told to.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -106,9 +110,9 @@ impl Server {
         self.shared.stopper.clone()
     }
 
-    /// Serves until stopped, answers what was asked by then, and returns. Connections that cannot take their replies within
+    /// Loads the data, serves until stopped, answers what was asked by then, and returns. Connections that cannot take their replies within
     /// two seconds are dropped.
-    pub fn run(self, signals: Signals) -> Result<(), ListenError> {
+    pub fn run(self, signals: Signals) -> Result<(), ServeError> {
         let Self {
             runtime,
             listen,
@@ -119,9 +123,9 @@ impl Server {
         let unix_path = listeners.unix.as_ref().map(|(_, path)| path.clone());
         runtime.block_on(async {
             tracing::info!("Server initialized");
-            if !listeners.tcp.is_empty() {
-                tracing::info!("Ready to accept connections tcp");
-            }
+            let mut loader = Loader::start(&shared.world);
+            loader.wait_a_moment().await?;
+            let tcp = !listeners.tcp.is_empty();
             Doors::open(&shared, &listen, listeners.tcp)?;
             shared.heed_settings();
             let unix_door = match listeners.unix {
@@ -129,12 +133,11 @@ impl Server {
                 Some((listener, path)) => {
                     let listener = tokio::net::UnixListener::from_std(listener)?;
                     let accept = listener::accept_unix(listener, path, Arc::clone(&shared));
-                    tracing::info!("Ready to accept connections unix");
                     Some(tokio::spawn(accept))
                 }
             };
             if signals == Signals::Heed {
-                tokio::spawn(stop::heed_signals(shared.stopper.clone()));
+                tokio::spawn(stop::heed_signals(Arc::clone(&shared)));
             }
             for socket in metrics {
                 let socket = tokio::net::TcpListener::from_std(socket)?;
@@ -144,15 +147,25 @@ impl Server {
             tokio::spawn(background::evict(Arc::clone(&shared)));
             tokio::spawn(background::close_idle(Arc::clone(&shared)));
             tokio::spawn(background::sample(Arc::clone(&shared)));
+            tokio::spawn(background::save(Arc::clone(&shared)));
 
+            tokio::select! {
+                loaded = loader.wait() => loaded?,
+                () = shared.stopper.stopped() => {}
+            }
+            if tcp {
+                tracing::info!("Ready to accept connections tcp");
+            }
+            if unix_door.is_some() {
+                tracing::info!("Ready to accept connections unix");
+            }
             shared.stopper.stopped().await;
-            tracing::info!("User requested shutdown...");
             shared.doors.close();
             if let Some(door) = unix_door {
                 door.abort();
             }
             shared.dismiss().await;
-            Ok::<_, ListenError>(())
+            Ok::<_, ServeError>(())
         })?;
         runtime.shutdown_timeout(PATIENCE);
         if let Some(path) = unix_path {

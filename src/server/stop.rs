@@ -1,13 +1,18 @@
 //! The end of the server: who may ask for it, and how it is passed on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
 
-/// Ends a server from outside, as SIGTERM would. Cheap to clone.
+use super::Shared;
+use crate::cmd::{Farewell, may_end};
+use crate::config::ShutdownFlags;
+
+/// Ends a server from outside, as SHUTDOWN NOSAVE would. Cheap to clone.
 #[derive(Clone)]
 pub struct Stopper(Arc<watch::Sender<bool>>);
 
@@ -33,9 +38,10 @@ impl Stopper {
     }
 }
 
-/// Turns SIGTERM and SIGINT into a stop. A second SIGINT ends the process at once. SIGHUP, which a closing terminal sends,
+/// Turns SIGTERM and SIGINT into a stop, after saving if that is wanted; where it fails, the server goes on. A second
+/// SIGINT meanwhile ends the process at once. SIGHUP, which a closing terminal sends,
 /// is ignored.
-pub(super) async fn heed_signals(stopper: Stopper) {
+pub(super) async fn heed_signals(shared: Arc<Shared>) {
     let signals = (
         signal(SignalKind::terminate()),
         signal(SignalKind::interrupt()),
@@ -47,16 +53,39 @@ pub(super) async fn heed_signals(stopper: Stopper) {
         );
         return;
     };
+    let ending = Arc::new(AtomicBool::new(false));
     loop {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
         };
-        if stopper.is_stopped() && name == "SIGINT" {
+        if ending.swap(true, Ordering::Relaxed) {
+            if name == "SIGTERM" {
+                continue;
+            }
             tracing::warn!("You insist... exiting now.");
             std::process::exit(1);
         }
         tracing::info!("Received {name} scheduling shutdown...");
-        stopper.stop();
+        let config = &shared.world.config;
+        let flags = match name {
+            "SIGINT" => config.shutdown_on_sigint(),
+            _ => config.shutdown_on_sigterm(),
+        };
+        let (shared, ending) = (Arc::clone(&shared), Arc::clone(&ending));
+        tokio::task::spawn_blocking(move || {
+            if may_end(&shared.world, farewell(flags)) {
+                shared.stopper.stop();
+            } else {
+                ending.store(false, Ordering::Relaxed);
+            }
+        });
+    }
+}
+
+fn farewell(flags: ShutdownFlags) -> Farewell {
+    Farewell {
+        save: (flags.save || flags.nosave).then_some(flags.save),
+        force: flags.force,
     }
 }

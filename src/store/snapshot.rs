@@ -18,10 +18,10 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::Locked;
 use super::entry::Entry;
 use super::keyspace::{Cell, SHARDS};
 use super::table::Table;
+use super::{Keyspace, Locked};
 use crate::bits::View;
 use parking_lot::RwLockWriteGuard;
 
@@ -102,6 +102,13 @@ impl Locked<'_> {
             from: 0,
             emptied: None,
         })
+    }
+}
+
+impl Keyspace {
+    /// Whether a snapshot has not been dropped yet, so that there can be no other.
+    pub fn has_snapshot(&self) -> bool {
+        self.marks().running.load(Ordering::Relaxed)
     }
 }
 

@@ -43,6 +43,7 @@ impl TestServer {
     /// On sockets of the test's choice, the first of them TCP.
     pub fn listening(settings: &[(&str, &str)], listen: &Listen) -> Self {
         let config = Config::new();
+        config.set(&[(b"save", b"")], true).expect("no files");
         for (name, value) in settings {
             config
                 .set(&[(name.as_bytes(), value.as_bytes())], true)

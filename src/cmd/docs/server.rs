@@ -35,6 +35,9 @@ pub(super) const DOCS: &[Doc] = &[
         ""),
     doc("acl|whoami", "6.0.0", "O(1)", "Returns the name of the connection's user.",
         ""),
+    doc("bgsave", "1.0.0", "O(1)", "Saves all databases to disk in the background.",
+        "[schedule<SCHEDULE@3.2.2>]")
+        .history(&[("3.2.2", "`SCHEDULE`.")]),
     doc("command", "2.8.13", "O(N) of the number of commands", "Describes all commands.",
         ""),
     doc("command|count", "2.8.13", "O(1)", "Counts the commands.",
@@ -80,6 +83,8 @@ pub(super) const DOCS: &[Doc] = &[
     doc("info", "1.0.0", "O(1)", "Describes the server in numbers.",
         "[section...]")
         .history(&[("7.0.0", "Several sections.")]),
+    doc("lastsave", "1.0.0", "O(1)", "Tells when the databases were last saved to disk.",
+        ""),
     doc("memory", "4.0.0", "Depends on the subcommand", "Tells where memory is used.",
         ""),
     doc("memory|doctor", "4.0.0", "O(1)", "Tells what looks wrong with the memory.",
@@ -97,6 +102,8 @@ pub(super) const DOCS: &[Doc] = &[
     doc("monitor", "1.0.0", "", "Shows every command that the server runs.",
         ""),
     doc("role", "2.8.12", "O(1)", "Tells whether the server is a master or a replica.",
+        ""),
+    doc("save", "1.0.0", "O(N) of the keys in all databases", "Saves all databases to disk.",
         ""),
     doc("shutdown", "1.0.0", "O(1)", "Ends the server.",
         "[save-selector<NOSAVE|SAVE>] [NOW@7.0.0] [FORCE@7.0.0] [ABORT@7.0.0]")

@@ -1,16 +1,16 @@
 //! The sections, field by field.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use std::{env, process};
 
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::utsname;
 
-use super::super::Context;
 use super::super::footprint;
 use super::super::memory::{client_buffers, ratio};
 use super::super::pubsub::Kind;
+use super::super::{Bar, Context};
 use super::{Page, human};
 use crate::config::{MaxmemoryPolicy, REDIS_VERSION};
 use crate::stats::{Counter, Rate};
@@ -207,18 +207,35 @@ fn percent(part: u64, whole: u64) -> String {
 }
 
 pub(super) fn persistence(cx: &Context<'_>, page: &mut Page) {
-    page.field("loading", 0);
+    let saves = &cx.world.saves;
+    let (running, last) = (saves.in_background(), saves.last());
+    let seconds = |time: Option<Duration>| time.map_or(-1, |time| time.as_secs() as i64);
+    let (done, total) = (running.as_ref()).map_or((0, 0), |running| running.progress.keys());
+    page.field("loading", u8::from(cx.world.gate.is_down(Bar::Loading)));
     page.field("async_loading", 0);
+    if cx.world.gate.is_down(Bar::Loading) {
+        loading(cx, page);
+    }
     page.field(
-        "rdb_changes_since_last_save",
-        cx.world.changes.load(Relaxed),
+        "current_fork_perc",
+        format_args!("{:.2}", ratio(done, total) * 100.0),
     );
-    page.field("rdb_bgsave_in_progress", 0);
-    page.field("rdb_last_save_time", cx.world.started_ms / 1000);
-    page.field("rdb_last_bgsave_status", "ok");
-    page.field("rdb_last_bgsave_time_sec", -1);
-    page.field("rdb_current_bgsave_time_sec", -1);
-    page.field("rdb_saves", 0);
+    page.field("current_save_keys_processed", done);
+    page.field("current_save_keys_total", total);
+    page.field("rdb_changes_since_last_save", cx.world.unsaved_changes());
+    page.field("rdb_bgsave_in_progress", u8::from(running.is_some()));
+    page.field("rdb_last_save_time", last.saved_ms / 1000);
+    page.field("rdb_last_bgsave_status", if last.ok { "ok" } else { "err" });
+    page.field("rdb_last_bgsave_time_sec", seconds(last.took));
+    page.field(
+        "rdb_current_bgsave_time_sec",
+        seconds(running.map(|running| running.since.elapsed())),
+    );
+    page.field("rdb_saves", last.saves);
+    page.field("rdb_last_cow_size", 0);
+    let loaded = &cx.world.loading;
+    page.field("rdb_last_load_keys_expired", loaded.expired.load(Relaxed));
+    page.field("rdb_last_load_keys_loaded", loaded.keys.load(Relaxed));
     page.field("aof_enabled", 0);
     page.field("aof_rewrite_in_progress", 0);
     page.field("aof_rewrite_scheduled", 0);
@@ -226,6 +243,26 @@ pub(super) fn persistence(cx: &Context<'_>, page: &mut Page) {
     page.field("aof_current_rewrite_time_sec", -1);
     page.field("aof_last_bgrewrite_status", "ok");
     page.field("aof_last_write_status", "ok");
+}
+
+/// How far the load under way is.
+fn loading(cx: &Context<'_>, page: &mut Page) {
+    let loading = &cx.world.loading;
+    let started_ms = loading.started_ms.load(Relaxed);
+    let (read, total) = loading.progress.bytes();
+    let elapsed = (cx.now() - started_ms).max(0) as f64 / 1000.0;
+    let left = match read {
+        0 => 1.0, // as Redis says before it knows
+        _ => elapsed * (total.saturating_sub(read) as f64 / read as f64),
+    };
+    page.field("loading_start_time", started_ms / 1000);
+    page.field("loading_total_bytes", total);
+    page.field("loading_loaded_bytes", read);
+    page.field(
+        "loading_loaded_perc",
+        format_args!("{:.2}", ratio(read, total) * 100.0),
+    );
+    page.field("loading_eta_seconds", left as u64);
 }
 
 /// Connections move between threads, so there is one line for all of them.

@@ -1,5 +1,6 @@
 //! The real disk.
 
+use std::any::Any;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -69,6 +70,27 @@ impl Media for Disk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// By a lock on the directory itself: no file is left behind, a read-only directory can be claimed too, and the system
+    /// takes the lock back from a process that dies.
+    fn claim(&self, dir: &Path) -> io::Result<Box<dyn Any + Send>> {
+        let handle = fs::File::open(dir)?;
+        match handle.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::WouldBlock,
+                    format!("another server uses the directory {}", dir.display()),
+                ));
+            }
+            // Some network file systems lock no directories; that is no reason not to serve.
+            Err(fs::TryLockError::Error(error)) => tracing::warn!(
+                "Can't lock the directory {} against other servers: {error}",
+                dir.display()
+            ),
+        }
+        Ok(Box::new(handle))
     }
 }
 

@@ -11,6 +11,7 @@
 mod disk;
 pub mod memory;
 
+use std::any::Any;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -47,6 +48,15 @@ pub trait Media: fmt::Debug + Send + Sync {
 
     /// The length of a file in bytes; `None` where there is none.
     fn len(&self, path: &Path) -> io::Result<Option<u64>>;
+
+    /// Keeps a directory from others that ask the same, until what is returned is dropped or the process ends, however it
+    /// does. A disk that only one process can see has nothing to do.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] where another has it.
+    fn claim(&self, _dir: &Path) -> io::Result<Box<dyn Any + Send>> {
+        Ok(Box::new(()))
+    }
 
     /// The whole of a file that is known to be short.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

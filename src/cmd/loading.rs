@@ -1,0 +1,172 @@
+//! Loading at the start: from the data directory into an empty keyspace.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Instant;
+
+use thiserror::Error;
+
+use super::World;
+use super::gate::Bar;
+use crate::persist::load::{self, Entry, Failure, Progress};
+use crate::persist::rdb::{Kinds, Loaded};
+use crate::store::{Access, Value};
+
+/// What is known of the load under way, or the last one.
+#[derive(Default)]
+pub struct Loading {
+    pub progress: Progress,
+    /// When it began, in milliseconds since the Unix epoch.
+    pub started_ms: AtomicI64,
+    /// Keys taken.
+    pub keys: AtomicU64,
+    /// Keys left out because their time had come.
+    pub expired: AtomicU64,
+}
+
+/// Why a server does not start with what is in its directory.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    #[error("Fatal error loading the DB from {}: {failure}. Exiting.", .path.display())]
+    File {
+        path: PathBuf,
+        failure: Failure<String>,
+    },
+    #[error(
+        "{} holds {kinds} besides strings, and bitmapd keeps strings only. With the setting 'rdb-skip-unsupported yes' it \
+         takes the strings and leaves the file as it is. Exiting.", .path.display()
+    )]
+    Unsupported { path: PathBuf, kinds: Kinds },
+}
+
+/// Which keys a load takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Merge {
+    /// The keyspace is empty, and a key that comes twice an error.
+    No,
+    /// A key that is there already is replaced.
+    Replace,
+}
+
+/// Loads what the settings say is in the data directory. Commands that are not marked `loading` have been refused from
+/// before the first client came (see [`Gate`](super::Gate)) to the end of this, if it succeeds.
+///
+/// # Errors
+/// Where there is a file that cannot be taken as a whole. The keyspace then holds part of it.
+pub fn load(world: &World) -> Result<(), LoadError> {
+    let saves = &world.saves;
+    let original = saves.file();
+    // Beside the original, and newer: what was saved after the strings alone had been taken.
+    let strings = original.with_extension("strings.rdb");
+    if world.config.rdb_skip_unsupported() && is_there(world, &strings)? {
+        tracing::warn!(
+            "Loading {} and not {}: it was saved after the strings of the latter had been taken. Remove it to begin \
+             anew.",
+            strings.display(),
+            original.display()
+        );
+        saves.spare_original(strings.clone());
+        return load_file(world, &strings, Merge::No).map(drop);
+    }
+    if !is_there(world, &original)? {
+        return Ok(());
+    }
+    let passed_over = load_file(world, &original, Merge::No)?;
+    if !passed_over.is_empty() {
+        tracing::warn!(
+            "{} also holds {passed_over}, which were passed over. That file is never overwritten: saves go to {}.",
+            original.display(),
+            strings.display()
+        );
+        saves.spare_original(strings);
+    }
+    Ok(())
+}
+
+fn is_there(world: &World, path: &Path) -> Result<bool, LoadError> {
+    match world.media.len(path) {
+        Ok(len) => Ok(len.is_some()),
+        Err(error) => Err(LoadError::File {
+            path: path.to_owned(),
+            failure: error.into(),
+        }),
+    }
+}
+
+/// Loads one file. Returns what it holds besides strings, where the settings allow that.
+pub(super) fn load_file(world: &World, path: &Path, merge: Merge) -> Result<Kinds, LoadError> {
+    let began = Instant::now();
+    let Loading {
+        progress,
+        started_ms,
+        keys,
+        expired,
+    } = &world.loading;
+    let now = world.keyspace.clock().now_ms();
+    started_ms.store(now, Ordering::Relaxed);
+    keys.store(0, Ordering::Relaxed);
+    expired.store(0, Ordering::Relaxed);
+    let checksum = world.config.rdbchecksum();
+    let passed_over = load::load(&*world.media, path, checksum, progress, |entry| {
+        if entry.expires_at.is_some_and(|at| at <= now) {
+            expired.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        keys.fetch_add(1, Ordering::Relaxed);
+        put(world, entry, merge)
+    })
+    .map_err(|failure| LoadError::File {
+        path: path.to_owned(),
+        failure,
+    })?;
+    tracing::info!(
+        "Done loading RDB, keys loaded: {}, keys expired: {}.",
+        keys.load(Ordering::Relaxed),
+        expired.load(Ordering::Relaxed)
+    );
+    if !passed_over.is_empty() && !world.config.rdb_skip_unsupported() {
+        return Err(LoadError::Unsupported {
+            path: path.to_owned(),
+            kinds: passed_over,
+        });
+    }
+    tracing::info!(
+        "DB loaded from disk: {:.3} seconds",
+        began.elapsed().as_secs_f64()
+    );
+    Ok(passed_over)
+}
+
+fn put(world: &World, entry: Entry<'_>, merge: Merge) -> Result<(), String> {
+    let databases = world.keyspace.databases();
+    let db = usize::try_from(entry.db)
+        .ok()
+        .filter(|&db| db < databases)
+        .ok_or_else(|| format!("it has a database {}, and there are {databases}", entry.db))?;
+    let key = entry.key;
+    let mut locked = world.keyspace.lock_key(key, Access::Write);
+    if merge == Merge::No && locked.get(db, key).is_some() {
+        return Err(format!("it has the key '{}' twice", key.escape_ascii()));
+    }
+    match entry.value {
+        Loaded::Bytes(bytes) => locked.put_bytes(db, key, bytes, entry.expires_at),
+        Loaded::Bitmap(bitmap) => locked.put(db, key, Value::from(bitmap), entry.expires_at),
+    }
+    Ok(())
+}
+
+/// Refuses what has to wait for the data, from when it is made until it is dropped.
+pub(super) struct Closed<'a>(&'a World);
+
+impl<'a> Closed<'a> {
+    pub fn new(world: &'a World) -> Self {
+        world.gate.set(Bar::Loading, true);
+        Self(world)
+    }
+}
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        self.0.gate.set(Bar::Loading, false);
+    }
+}

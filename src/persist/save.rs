@@ -1,0 +1,98 @@
+//! The keyspace to a file.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use super::media::{Media, write_whole};
+use super::rdb::{Facts, Hint, Options, Writer};
+use crate::store::Snapshot;
+use crate::store::snapshot::Size;
+
+/// How often a long save says in the log how far it is.
+const REPORT: Duration = Duration::from_secs(5);
+
+/// How far a save is, for others to see; and whether it is still wanted.
+#[derive(Debug, Default)]
+pub struct Progress {
+    keys: AtomicU64,
+    done: AtomicU64,
+    stopped: AtomicBool,
+}
+
+impl Progress {
+    /// Keys written so far, and keys in all.
+    pub fn keys(&self) -> (u64, u64) {
+        (
+            self.done.load(Ordering::Relaxed),
+            self.keys.load(Ordering::Relaxed),
+        )
+    }
+
+    /// Makes the save give up soon.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Why there is no new file.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// [`Progress::stop`] was called.
+    #[error("it was stopped")]
+    Stopped,
+    #[error(transparent)]
+    Disk(#[from] io::Error),
+}
+
+/// What is written where.
+pub struct Target<'a> {
+    pub media: &'a dyn Media,
+    pub path: &'a Path,
+    /// In the same directory; it becomes `path` when it is whole.
+    pub temporary: &'a Path,
+    pub options: Options,
+    pub facts: Facts,
+}
+
+/// Writes all of a snapshot to a file, which replaces the old one when it is whole and safe.
+///
+/// # Errors
+/// What the disk says, or that it was stopped. The old file is then as it was.
+pub fn save(
+    snapshot: &mut Snapshot,
+    target: &Target<'_>,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let total = snapshot.keys();
+    progress.keys.store(total, Ordering::Relaxed);
+    write_whole(target.media, target.path, target.temporary, |file| {
+        let mut writer = Writer::new(file, target.options, &target.facts)?;
+        let sizes = snapshot.sizes().to_vec();
+        let mut db = None;
+        let mut reported = Instant::now();
+        for piece in snapshot {
+            if progress.stopped.load(Ordering::Relaxed) {
+                return Err(Failure::Stopped);
+            }
+            if db.replace(piece.db) != Some(piece.db) {
+                let Size { keys, expiring } = sizes[piece.db];
+                writer.database(piece.db, keys, expiring)?;
+            }
+            let count = piece.entries().len() as u64;
+            for saved in piece.entries() {
+                writer.entry(saved.key(), saved.view(), saved.expires_at(), Hint::None)?;
+            }
+            let done = progress.done.fetch_add(count, Ordering::Relaxed) + count;
+            if reported.elapsed() >= REPORT {
+                reported = Instant::now();
+                tracing::info!("Saved {done} of {total} keys ({}%)", done * 100 / total);
+            }
+        }
+        writer.finish()?;
+        Ok(())
+    })
+}

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::bitmap::{bit_offset, take_bit_value, take_offset};
-use super::{Args, CmdError, CmdResult, Context};
+use super::{Args, CmdError, CmdResult, Context, bitlog};
 use crate::bits::View;
 use crate::resp::Reply;
 
@@ -32,6 +32,7 @@ pub(super) fn setbits(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         .count();
     if created || changed > 0 || entry.view().len() > before {
         cx.changed("setbit", key);
+        cx.log_as(|say| bitlog::bits(say, key, &offsets, on));
     }
     Ok(Reply::Integer(changed as i64))
 }
@@ -64,8 +65,10 @@ pub(super) fn setbitrange(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult
     };
     let (mut entry, created) = cx.edit_or_create(key);
     let changed = entry.set_range(bits.clone(), on);
+    let expires_at = entry.as_ref().expires_at();
     if created || changed > 0 || entry.view().len() > len {
         cx.changed("setbit", key);
+        cx.log_as(|say| bitlog::range(say, key, bits, on, expires_at));
     }
     Ok(Reply::Integer(changed as i64))
 }

@@ -12,6 +12,7 @@ mod args;
 mod aside;
 mod bitfield;
 mod bitinfo;
+mod bitlog;
 mod bitmany;
 mod bitmap;
 mod bitop;

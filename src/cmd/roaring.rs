@@ -1,8 +1,9 @@
 //! Bitmaps to and from other programs: BITEXPORT, BITIMPORT.
 
 use super::aside::{self, LONG};
-use super::{Args, CmdError, CmdResult, Context, bitop};
+use super::{Args, CmdError, CmdResult, Context, bitlog, bitop};
 use crate::bits::{self, MOST_ONES, Op, Portable, Refused, View};
+use crate::persist::rdb;
 use crate::resp::{Reply, Source};
 use crate::store::Value;
 
@@ -66,9 +67,12 @@ pub(super) fn bitimport(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         )),
     })?;
 
+    cx.expect(request, |_| 2 * blob.len() as u64)?;
+    // What the log needs of it; a clone is a pointer.
+    let logged = imported.clone();
     let (result, expires_at) = match op {
         None => (imported, None),
-        Some(op) => {
+        Some((_, op)) => {
             let keys = std::iter::once(key);
             let new = View::Chunked(&imported);
             let weighs = aside::weight(cx, keys.clone()) + blob.len() as u64;
@@ -86,16 +90,21 @@ pub(super) fn bitimport(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     if result.is_empty() {
         if cx.remove(key).is_some() {
             cx.changed("del", key);
+            cx.log_as(|say| say(&[b"DEL", key]));
         }
     } else {
         cx.put(key, Value::from(result), expires_at);
         cx.changed("set", key);
+        cx.log_as(|say| {
+            let payload = rdb::dump(View::Chunked(&logged), true);
+            bitlog::import(say, key, op.map(|(name, _)| name), &payload, expires_at);
+        });
     }
     Ok(Reply::Integer(ones as i64))
 }
 
 /// What is done with the value there is: None where it is replaced.
-fn take_mode(args: &mut Args<'_>) -> Result<Option<Op>, CmdError> {
+fn take_mode(args: &mut Args<'_>) -> Result<Option<(&'static str, Op)>, CmdError> {
     if args.is_empty() || args.take_word("REPLACE") {
         return Ok(None);
     }
@@ -107,7 +116,7 @@ fn take_mode(args: &mut Args<'_>) -> Result<Option<Op>, CmdError> {
     ]
     .into_iter()
     .find(|(name, _)| args.take_word(name))
-    .map(|(_, op)| Some(op))
+    .map(Some)
     .ok_or(CmdError::Syntax)
 }
 

@@ -31,6 +31,7 @@ mod counter;
 mod debug;
 mod digest;
 mod docs;
+mod dump;
 mod error;
 mod expire;
 mod footprint;

@@ -8,8 +8,8 @@ use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Sco
 pub use super::lookup::find;
 use super::{
     CmdError, acl, admin, bitfield, bitinfo, bitmany, bitmap, bitop, bitopcard, bitscan, clients,
-    connection, container, counter, debug, expire, info, introspect, keys, lcs, memory, monitor,
-    object, pubsub, roaring, save, set, settings, string, transaction,
+    connection, container, counter, debug, dump, expire, info, introspect, keys, lcs, memory,
+    monitor, object, pubsub, roaring, save, set, settings, string, transaction,
 };
 use crate::resp::Request;
 use crate::store::Access;
@@ -90,12 +90,14 @@ pub static TABLE: &[Command] = &[
     // keys
     row("copy",          -3, &[WRITE, DENYOOM],               &[KEYSPACE],   &[reads(1), writes(2)], keys::copy),
     row("del",           -2, &[WRITE],                        &[KEYSPACE],   &[deletes(1).rest(1)], keys::del).tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
+    row("dump",           2, &[READONLY],                     &[KEYSPACE],   &[reads(1)],     dump::dump).tips(&["nondeterministic_output"]),
     row("exists",        -2, &[READONLY, FAST],               &[KEYSPACE],   &[looks(1).rest(1)], keys::exists).tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
     row("keys",           2, &[READONLY],                     &[KEYSPACE, DANGEROUS], &[],             keys::keys).scope(Scope::Everything(Access::Read)).tips(&["request_policy:all_shards", "nondeterministic_output_order"]),
     row("move",           3, &[WRITE, FAST],                  &[KEYSPACE],   &[updates(1)],   keys::r#move),
     row("randomkey",      1, &[READONLY],                     &[KEYSPACE],   &[],             keys::randomkey).scope(Scope::Walk(Access::Read)).tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"]),
     row("rename",         3, &[WRITE],                        &[KEYSPACE],   &[moves(1), writes(2)], keys::rename),
     row("renamenx",       3, &[WRITE, FAST],                  &[KEYSPACE],   &[moves(1), adds(2)], keys::renamenx),
+    row("restore",       -4, &[WRITE, DENYOOM],               &[KEYSPACE, DANGEROUS], &[writes(1)],    dump::restore),
     row("scan",          -2, &[READONLY],                     &[KEYSPACE],   &[],             keys::scan).scope(Scope::Walk(Access::Read)).tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"]),
     row("touch",         -2, &[READONLY, FAST],               &[KEYSPACE],   &[looks(1).rest(1)], keys::touch).tips(&["request_policy:multi_shard", "response_policy:agg_sum"]),
     row("type",           2, &[READONLY, FAST],               &[KEYSPACE],   &[looks(1)],     keys::r#type),

@@ -100,6 +100,16 @@ impl<'a> Moment<'a> {
         self.tracking.used(word, self.seconds())
     }
 
+    /// The access word of an entry that was last used so many seconds ago.
+    pub fn idle_since(&self, idle: u32) -> u32 {
+        self.tracking.idle_since(idle, self.seconds())
+    }
+
+    /// The access word of an entry whose counter stands so now.
+    pub fn used_so_often(&self, counter: u8) -> u32 {
+        self.tracking.used_so_often(counter, self.seconds())
+    }
+
     /// Seconds since the last access.
     pub fn idle_seconds(&self, word: u32) -> u32 {
         self.tracking.idle_seconds(word, self.seconds())

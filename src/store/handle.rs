@@ -170,6 +170,20 @@ impl<'a> EntryMut<'a> {
     pub fn set_expiry(&mut self, expires_at: Option<i64>) {
         self.table.set_expiry(self.place, expires_at);
     }
+
+    /// Makes it an entry that was last used so many seconds ago (RESTORE, a file). Does nothing of the kind where
+    /// [`Tracking`](super::Tracking) keeps frequencies.
+    pub fn set_idle(&mut self, seconds: u32) {
+        let word = self.moment.idle_since(seconds);
+        self.table.entry_mut(self.place).set_accessed(word);
+    }
+
+    /// Makes it an entry that is used so often, on Redis's scale from 0 to 255. Does nothing of the kind where
+    /// [`Tracking`](super::Tracking) keeps times.
+    pub fn set_frequency(&mut self, counter: u8) {
+        let word = self.moment.used_so_often(counter);
+        self.table.entry_mut(self.place).set_accessed(word);
+    }
 }
 
 /// What [`Locked::remove`](super::Locked::remove) took out.

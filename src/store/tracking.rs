@@ -68,6 +68,22 @@ impl Tracking {
         }
     }
 
+    /// The word of an entry that was last used so many seconds before that second. A counter is a new entry's.
+    pub(super) fn idle_since(&self, idle: u32, seconds: u32) -> u32 {
+        match self.rules() {
+            None => seconds.saturating_sub(idle),
+            Some(_) => self.fresh(seconds),
+        }
+    }
+
+    /// The word of an entry whose counter stands so at that second. A time is a new entry's.
+    pub(super) fn used_so_often(&self, counter: u8, seconds: u32) -> u32 {
+        match self.rules() {
+            None => self.fresh(seconds),
+            Some(_) => frequency_word(minutes(seconds), counter),
+        }
+    }
+
     /// Seconds since the last access; of a counter only to the minute.
     pub(super) fn idle_seconds(&self, word: u32, seconds: u32) -> u32 {
         if is_frequency(word) {

@@ -30,6 +30,7 @@ scripts!(
     admin,
     bitmaps,
     connection,
+    dump,
     keys,
     maxmemory,
     strings,

@@ -8,6 +8,8 @@ pub(super) const DOCS: &[Doc] = &[
         "source:key destination:key [DB=destination-db:integer] [REPLACE]"),
     doc("del", "1.0.0", "O(N) of the number of keys", "Deletes keys.",
         "key..."),
+    doc("dump", "2.6.0", "O(N) of what the value takes in memory", "Returns the value as bytes that RESTORE takes, here or in Redis.",
+        "key"),
     doc("exists", "1.0.0", "O(N) of the number of keys", "Counts how many of the named keys are there.",
         "key...")
         .history(&[("3.0.3", "Several keys.")]),
@@ -55,6 +57,9 @@ pub(super) const DOCS: &[Doc] = &[
     doc("renamenx", "1.0.0", "O(1)", "Renames a key if nothing has the new name.",
         "key newkey:key")
         .history(&[("3.2.0", "No error where both names are the same.")]),
+    doc("restore", "2.6.0", "O(N) of what the value takes in memory", "Makes a key of what DUMP returned.",
+        "key ttl:integer serialized-value:string [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME=seconds:integer@5.0.0] [FREQ=frequency:integer@5.0.0]")
+        .history(&[("3.0.0", "`REPLACE`."), ("5.0.0", "`ABSTTL`."), ("5.0.0", "`IDLETIME` and `FREQ`.")]),
     doc("scan", "2.8.0", "O(1) for each call; O(N) of the keys for a whole pass", "Walks the keys of the database, some at each call.",
         "cursor:integer [MATCH=pattern:pattern] [COUNT=count:integer] [TYPE=type@6.0.0]")
         .history(&[("6.0.0", "`TYPE`.")]),

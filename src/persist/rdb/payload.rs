@@ -38,9 +38,10 @@ pub enum Refused {
     Type(&'static str),
 }
 
-/// Shows `take` the value of a payload. As in Redis, bytes between the value and the footer do not matter.
+/// Shows `take` the value of a payload. As in Redis, bytes after the value do not matter, and one that is announced longer
+/// than it is goes on in the footer.
 pub fn restore<T>(payload: &[u8], take: impl FnOnce(Loaded<'_>) -> T) -> Result<T, Refused> {
-    let (body, footer) = payload
+    let (_, footer) = payload
         .split_last_chunk::<FOOTER>()
         .ok_or(Refused::Footer)?;
     let version = u16::from_le_bytes([footer[0], footer[1]]);
@@ -49,12 +50,14 @@ pub fn restore<T>(payload: &[u8], take: impl FnOnce(Loaded<'_>) -> T) -> Result<
     if version > NEWEST || footer[2..] != sum.finalize().to_le_bytes() {
         return Err(Refused::Footer);
     }
-    let (kind, value) = body.split_first().ok_or(Refused::Format)?;
+    let (kind, value) = payload.split_first().ok_or(Refused::Format)?;
+    let mut input = Input::new(value);
     if *kind != STRING {
-        return Err(skip::name(*kind).map_or(Refused::Format, Refused::Type));
+        let name = skip::name(*kind).ok_or(Refused::Format)?;
+        skip::skip(&mut input, *kind).map_err(|_| Refused::Format)?;
+        return Err(Refused::Type(name));
     }
     let mut scratch = Vec::new();
-    let mut input = Input::new(value);
     let loaded = read_string(&mut input, &mut scratch).map_err(|_| Refused::Format)?;
     Ok(take(loaded))
 }

@@ -481,7 +481,11 @@ fn payloads_come_back_and_others_are_refused() {
     assert_eq!(taken(&footed(b"\x00\x02hi", 13)), Err(Refused::Footer));
     assert_eq!(taken(b"\x00\x02hi"), Err(Refused::Footer));
     assert_eq!(taken(&footed(b"", 10)), Err(Refused::Format));
-    assert_eq!(taken(&footed(b"\x00\x05hi", 10)), Err(Refused::Format));
+    assert_eq!(taken(&footed(b"\x00\x0dhi", 10)), Err(Refused::Format));
+    assert_eq!(
+        taken(&footed(b"\x00\x04hi", 10)).as_deref(),
+        Ok(&b"hi\x0a\0"[..])
+    );
     assert_eq!(taken(&footed(b"\x04\x00", 10)), Err(Refused::Type("hash")));
     assert_eq!(taken(&footed(b"\x63\x00", 10)), Err(Refused::Format));
 }

@@ -72,3 +72,14 @@ pub fn report(what: impl Display, value: f64, unit: &str, reach: Option<f64>) {
 pub fn micros(time: Duration) -> f64 {
     time.as_nanos() as f64 / 1e3
 }
+
+/// A flat bitmap of `bits` bits, `ones` of them one (fewer where two fall on the same place).
+pub fn scattered(bits: u64, ones: u64, seed: u64) -> Vec<u8> {
+    let mut noise = Random(seed);
+    let mut bytes = vec![0; bits.div_ceil(8) as usize];
+    for _ in 0..ones {
+        let bit = noise.below(bits);
+        bytes[(bit / 8) as usize] |= 0x80 >> (bit % 8);
+    }
+    bytes
+}

@@ -1,7 +1,8 @@
 //! Requests on long bitmaps: what a request costs is bits.
 
-use crate::load::{Load, append, scattered};
+use crate::load::{Load, append};
 use crate::race::{Ask, Request, Row, Scene};
+use crate::support::scattered;
 
 const DAY: u64 = 100_000_000;
 const BILLION: u64 = 1_000_000_000;

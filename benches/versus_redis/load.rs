@@ -4,8 +4,6 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::Random;
-
 pub struct Load {
     stream: TcpStream,
     replies: BufReader<TcpStream>,
@@ -86,15 +84,4 @@ pub fn append(requests: &mut Vec<u8>, words: &[&[u8]]) {
         requests.extend_from_slice(word);
         requests.extend_from_slice(b"\r\n");
     }
-}
-
-/// A flat bitmap of `bits` bits, `ones` of them one (fewer where two fall on the same place).
-pub fn scattered(bits: u64, ones: u64, seed: u64) -> Vec<u8> {
-    let mut noise = Random(seed);
-    let mut bytes = vec![0; bits.div_ceil(8) as usize];
-    for _ in 0..ones {
-        let bit = noise.below(bits);
-        bytes[(bit / 8) as usize] |= 0x80 >> (bit % 8);
-    }
-    bytes
 }

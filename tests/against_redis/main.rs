@@ -5,6 +5,7 @@
 //! - `scripts.rs` plays the files in `scripts/`, where each line is a command: examples, error texts, orders of checks.
 //! - `streams.rs` compares all that several connections receive, asked for or not: messages, events, MONITOR.
 //! - `spans.rs`, `giants.rs`, `protocol.rs` and `metadata.rs` hold what is easier said as loops or bytes.
+//! - `files.rs` exchanges RDB files and payloads, with Redis 7.0 too.
 //!
 //! What may differ stands in `rules.rs`, and nowhere else. From the environment:
 //!
@@ -14,6 +15,7 @@
 //!   next rounds use the numbers that follow, so that a failing round is played alone with its seed and one command.
 //! - `AGAINST_REDIS_SERVER`: another server in bitmapd's place. The reference itself there must show no difference.
 
+mod files;
 mod generate;
 mod giants;
 mod metadata;

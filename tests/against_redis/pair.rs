@@ -20,6 +20,11 @@ pub struct Server {
 
 impl Server {
     fn start(binary: &Path, flags: &[&str]) -> Self {
+        Self::start_with(binary, flags, |_| ())
+    }
+
+    /// In a directory that `prepare` has put files into.
+    pub fn start_with(binary: &Path, flags: &[&str], prepare: impl FnOnce(&Path)) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "against-redis-{}-{}",
@@ -28,6 +33,7 @@ impl Server {
         );
         let directory = env::temp_dir().join(name);
         fs::create_dir_all(&directory).expect("a directory for the server");
+        prepare(&directory);
         let log = File::create(directory.join("log")).expect("a log file");
         let port = free_port();
         let process = Command::new(binary)
@@ -77,6 +83,11 @@ impl Server {
             sleep(Duration::from_millis(10));
         }
         panic!("{} does not answer PING:\n{}", binary.display(), self.log());
+    }
+
+    /// Where its files are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// What the server has printed so far.
@@ -144,7 +155,8 @@ impl Pair {
     }
 }
 
-fn reference() -> Option<PathBuf> {
+/// The Redis to compare with, if there is one.
+pub fn reference() -> Option<PathBuf> {
     if let Some(binary) = env::var_os("REDIS_REFERENCE") {
         return Some(binary.into());
     }

@@ -76,10 +76,12 @@ struct Server {
 }
 
 impl Server {
-    fn start(args: &[&str], input: &str) -> Self {
+    /// In a directory of the test's own, where its data goes.
+    fn start(dir: &Scratch, args: &[&str], input: &str) -> Self {
         let mut command = Command::new(PROGRAM);
         command
             .args(args)
+            .current_dir(&dir.0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut child = command.spawn().expect("the program runs");
@@ -180,7 +182,7 @@ fn it_says_when_it_is_ready_serves_and_ends_on_a_signal() {
             "--list-compress-depth",
             "3",
         ];
-        let mut server = Server::start(&args, "");
+        let mut server = Server::start(&scratch, &args, "");
         let log = server.log_until("Server initialized").join("\n");
         let pid = server.pid();
         assert!(
@@ -225,7 +227,7 @@ fn settings_come_from_a_file_standard_input_and_arguments() {
     )
     .expect("written");
     let args = [&file, "--port", "0", "-"];
-    let mut server = Server::start(&args, "port 1\nrequirepass secret\n");
+    let mut server = Server::start(&scratch, &args, "port 1\nrequirepass secret\n");
     let reply = eventually("an answer", || ask(&socket, "GETBIT k 0"));
     assert_eq!(reply, "-NOAUTH Authentication required.");
     signal("TERM", &server.pid());
@@ -249,7 +251,7 @@ fn the_log_goes_to_a_file_if_one_is_named() {
         "--logfile",
         &logfile,
     ];
-    let mut server = Server::start(&args, "");
+    let mut server = Server::start(&scratch, &args, "");
     let log = || {
         fs::read_to_string(&logfile)
             .ok()
@@ -285,6 +287,8 @@ fn it_goes_to_the_background_on_request() {
         &socket,
         "--pidfile",
         &pidfile,
+        "--dir",
+        &scratch.path(""),
     ];
     assert!(
         run(PROGRAM, &[&args[..], &["--logfile", &logfile]].concat())
@@ -304,4 +308,111 @@ fn it_goes_to_the_background_on_request() {
             .ok()
             .filter(|log| log.contains("bye bye"))
     });
+}
+
+#[test]
+fn what_it_holds_is_there_again_after_a_signal_and_after_a_kill() {
+    let scratch = Scratch::new("restart");
+    let socket = scratch.path("socket");
+    let args = ["--port", "0", "--unixsocket", &socket, "--save", "3600 1"];
+    let mut server = Server::start(&scratch, &args, "");
+    server.log_until("Ready to accept");
+    assert_eq!(ask(&socket, "SETBIT k 9 1").as_deref(), Some(":0"));
+
+    let second = Command::new(PROGRAM)
+        .args(["--port", "0", "--unixsocket", &scratch.path("second")])
+        .current_dir(&scratch.0)
+        .output()
+        .expect("it runs");
+    assert_eq!(second.status.code(), Some(1));
+    let log = text(&second.stdout);
+    assert!(log.contains("another server uses the directory"), "{log}");
+    let unsaved = ["--port", "0", "--unixsocket", &scratch.path("third")];
+    let mut third = Server::start(&scratch, &[&unsaved[..], &["--save", ""]].concat(), "");
+    third.log_until("Ready to accept"); // it has nothing to save, so nothing is in its way
+
+    signal("TERM", &server.pid());
+    server.log_until("DB saved on disk");
+    server.log_until("bye bye");
+    for round in 0..2 {
+        let mut server = Server::start(&scratch, &args, "");
+        server.log_until("Ready to accept");
+        assert_eq!(ask(&socket, "GETBIT k 9").as_deref(), Some(":1"), "{round}");
+        assert_eq!(ask(&socket, "DBSIZE").as_deref(), Some(":1"), "{round}");
+        ask(&socket, "SET lost 1");
+        signal("KILL", &server.pid());
+        server.child.wait().expect("it ends");
+    }
+}
+
+#[test]
+fn a_file_it_cannot_take_as_a_whole_stops_the_start() {
+    let scratch = Scratch::new("damaged");
+    let start = |file: &[u8]| {
+        fs::write(scratch.path("dump.rdb"), file).expect("written");
+        let socket = scratch.path("socket");
+        let output = Command::new(PROGRAM)
+            .args(["--port", "0", "--unixsocket", &socket])
+            .current_dir(&scratch.0)
+            .output()
+            .expect("it runs");
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            fs::read(scratch.path("dump.rdb")).expect("it is there"),
+            file
+        );
+        text(&output.stdout).to_string()
+    };
+    let log = start(b"REDIS0010\x00\x01k\x05val");
+    assert!(log.contains("Fatal error loading the DB from"), "{log}");
+    let list = b"REDIS0010\x00\x01k\x01v\x01\x01l\x01\x01x\xff\0\0\0\0\0\0\0\0";
+    let log = start(list);
+    assert!(
+        log.contains("holds 1 list besides strings") && log.contains("rdb-skip-unsupported yes"),
+        "{log}"
+    );
+}
+
+/// A real disk that takes no more: the system's limit on the size of files stands for one that is full.
+#[test]
+fn a_full_disk_stops_writes_until_there_is_room_and_costs_nothing_that_was_saved() {
+    let scratch = Scratch::new("full");
+    let socket = scratch.path("socket");
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$@\""; // blocks of 512 bytes
+    let settings = ["--port", "0", "--save", "3600 1", "--rdbcompression", "no"];
+    let mut child = Command::new("sh")
+        .args(["-c", script, "sh", PROGRAM, "--unixsocket", &socket])
+        .args(settings)
+        .current_dir(&scratch.0)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let output = child.stdout.take().expect("piped");
+    let lines = BufReader::new(output).lines();
+    let mut server = Server { child, lines };
+    server.log_until("Ready to accept");
+    let ask = |line: &str| ask(&socket, line).expect("an answer");
+    assert_eq!(ask("SET small 1"), "+OK");
+    assert_eq!(ask("SAVE"), "+OK");
+    let saved = fs::read(scratch.path("dump.rdb")).expect("saved");
+
+    assert_eq!(ask(&format!("SET big {}", "x".repeat(50_000))), "+OK");
+    assert_eq!(ask("BGSAVE"), "+Background saving started");
+    server.log_until("Background saving error");
+    assert!(ask("SET small 2").starts_with("-MISCONF "));
+    assert_eq!(ask("STRLEN big"), ":50000");
+    let left: Vec<_> = fs::read_dir(&scratch.0)
+        .expect("the directory")
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".rdb"))
+        .collect();
+    assert_eq!(left, ["dump.rdb"], "nothing half-written is left");
+    assert_eq!(fs::read(scratch.path("dump.rdb")).expect("whole"), saved);
+
+    assert_eq!(ask("CONFIG SET stop-writes-on-bgsave-error no"), "+OK");
+    assert_eq!(ask("DEL big"), ":1");
+    assert_eq!(ask("CONFIG SET stop-writes-on-bgsave-error yes"), "+OK");
+    assert_eq!(ask("BGSAVE"), "+Background saving started");
+    server.log_until("Background saving terminated with success");
+    assert_eq!(ask("SET small 2"), "+OK");
 }

@@ -310,7 +310,7 @@ impl Drop for Job {
 pub(super) fn in_background(world: &World) -> Result<(), Busy> {
     let job = Job::mark(world, true)?;
     let keys = job.snapshot.as_ref().map_or(0, Snapshot::keys);
-    tracing::info!("Background saving of {keys} keys started");
+    tracing::info!("Background saving started: {keys} keys");
     let thread = std::thread::Builder::new().name("save".into());
     if let Err(error) = thread.spawn(move || job.run()) {
         tracing::warn!("Can't save in background: {error}"); // the job has noted that it failed
@@ -332,7 +332,10 @@ pub(super) fn now(world: &World) -> Result<bool, Busy> {
 /// Starts the save that is due, if one is and nothing is in the way. To be called about ten times a second.
 pub fn tick(world: &World) {
     let saves = &world.saves;
-    if world.keyspace.has_snapshot() || world.gate.is_down(Bar::Loading) {
+    if world.keyspace.has_snapshot()
+        || world.gate.is_down(Bar::Loading)
+        || world.gate.is_down(Bar::Closing)
+    {
         return;
     }
     let now = saves.clock.now_ms();
@@ -382,7 +385,13 @@ pub fn may_end(world: &World, farewell: Farewell) -> bool {
     world.gate.set(Bar::Closing, true);
     loop {
         tracing::info!("Saving the final RDB snapshot before exiting.");
-        if now(world) != Ok(true) {
+        let saved = loop {
+            match now(world) {
+                Ok(saved) => break saved,
+                Err(_) => world.saves.cancel(), // one began just now
+            }
+        };
+        if !saved {
             if farewell.force {
                 tracing::warn!("Error trying to save the DB. Exit anyway.");
                 return true;

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use bitmapd::bits::{Bitmap, View};
 use bitmapd::cmd::World;
 use bitmapd::cmd::session::Session;
 use bitmapd::config::Config;
+use bitmapd::persist::rdb;
 use bitmapd::resp::{Limits, Output, Parser, Reply, Source, Version};
 use bitmapd::store::Clock;
+use crc_fast::{CrcAlgorithm, Digest};
+use tikv_jemalloc_ctl::thread;
 
 use crate::{fuzz, reply};
 
@@ -363,4 +367,96 @@ fn acl() {
         reply::count(&db.ask(["ACL", "GETUSER", "one"]), Version::Resp2);
         db.ask(["ACL", "DELUSER", "one", "two"]);
     });
+}
+
+/// Runs `read`, which must not take much memory for so few bytes: what LZF unfolds, but nothing for what is announced.
+fn frugally<R>(len: usize, read: impl FnOnce() -> R) -> R {
+    let taken = || thread::allocatedp::read().expect("it is counted").get();
+    let before = taken();
+    let result = read();
+    let most = (1 << 20) + 1000 * len as u64;
+    assert!(taken() - before < most, "{} bytes", taken() - before);
+    result
+}
+
+/// Key, value and expiry of every entry of a file, if it can be read to its end.
+fn entries_of(file: &[u8]) -> Option<Vec<(Vec<u8>, Bitmap, Option<i64>)>> {
+    let mut reader = rdb::Reader::new(file, false).ok()?;
+    let mut entries = Vec::new();
+    while let Some(item) = reader.next_item().ok()? {
+        if let rdb::Item::Entry {
+            key,
+            value,
+            expires_at,
+            ..
+        } = item
+        {
+            entries.push((key.to_vec(), bitmap_of(value), expires_at));
+        }
+    }
+    Some(entries)
+}
+
+fn bitmap_of(loaded: rdb::Loaded<'_>) -> Bitmap {
+    match loaded {
+        rdb::Loaded::Bytes(bytes) => Bitmap::from_bytes(bytes),
+        rdb::Loaded::Bitmap(bitmap) => bitmap,
+    }
+}
+
+/// RDB files: what can be read is the same after it was written again.
+#[test]
+fn rdb_files() {
+    let words = [
+        "REDIS0011",
+        "REDIS0010",
+        "\u{fa}",
+        "\x00",
+        "\x03abc",
+        "\x05",
+    ];
+    fuzz("rdb", &words, |bytes| {
+        let Some(entries) = frugally(bytes.len(), || entries_of(bytes)) else {
+            return;
+        };
+        let options = rdb::Options {
+            compression: bytes.len() % 2 == 0,
+            checksum: true,
+        };
+        let facts = rdb::Facts {
+            redis_version: "8.2.3",
+            created: 0,
+            used_memory: 0,
+            aof_base: false,
+        };
+        let mut writer = rdb::Writer::new(Vec::new(), options, &facts).expect("memory takes it");
+        for (key, value, expires_at) in &entries {
+            let view = View::Chunked(value);
+            writer
+                .entry(key, view, *expires_at, rdb::Hint::None)
+                .expect("memory takes it");
+        }
+        let file = writer.finish().expect("memory takes it");
+        assert!(entries_of(&file).as_ref() == Some(&entries));
+    });
+}
+
+/// What RESTORE takes, with a footer that is right: a value that is taken is the same after DUMP.
+#[test]
+fn payloads() {
+    fuzz(
+        "payload",
+        &["\x00", "\u{c3}", "\u{80}", "\u{81}", "\u{c0}"],
+        |bytes| {
+            let mut payload = bytes.to_vec();
+            payload.extend_from_slice(&11u16.to_le_bytes());
+            let mut sum = Digest::new(CrcAlgorithm::Crc64Redis);
+            sum.update(&payload);
+            payload.extend_from_slice(&sum.finalize().to_le_bytes());
+            let restored = frugally(bytes.len(), || rdb::restore(&payload, bitmap_of));
+            let Ok(value) = restored else { return };
+            let again = rdb::dump(View::Chunked(&value), bytes.len() % 2 == 0);
+            assert!(rdb::restore(&again, bitmap_of) == Ok(value));
+        },
+    );
 }

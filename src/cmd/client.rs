@@ -171,6 +171,8 @@ pub struct ClientInfo {
     /// Bytes read and not yet run; and room left in the read buffer.
     pub query_buffer: AtomicUsize,
     pub query_buffer_free: AtomicUsize,
+    /// Bytes it is counted for under `maxmemory-clients`.
+    pub(super) burden: AtomicUsize,
     /// Bytes of replies not yet sent.
     pub output: AtomicUsize,
     pub bytes_in: AtomicU64,
@@ -202,6 +204,8 @@ pub struct Said {
 /// What a connection watches.
 pub struct Watched {
     pub keys: usize,
+    /// What they take.
+    pub bytes: usize,
     pub mark: Arc<Watch>,
 }
 
@@ -266,6 +270,14 @@ impl ClientInfo {
         self.commands.store(commands + 1, Ordering::Relaxed);
     }
 
+    /// Bytes it holds besides its buffers: what it queued, watches and is subscribed to.
+    pub(super) fn kept_bytes(&self) -> usize {
+        let watched = self.watching.lock().as_ref().map_or(0, |held| held.bytes);
+        let mailbox = self.mailbox.get();
+        let subscribed = mailbox.map_or(0, |held| held.names.load(Ordering::Relaxed));
+        self.queued_bytes.load(Ordering::Relaxed) + watched + subscribed
+    }
+
     /// Whether somebody told it to close.
     pub fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
@@ -301,6 +313,7 @@ impl Clients {
             no_touch: AtomicBool::new(false),
             query_buffer: AtomicUsize::new(0),
             query_buffer_free: AtomicUsize::new(0),
+            burden: AtomicUsize::new(0),
             output: AtomicUsize::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),

@@ -28,6 +28,8 @@ pub struct Mailbox {
     pub(super) subscriptions: Mutex<Subscriptions>,
     /// How many subscriptions of each kind that is, for CLIENT LIST.
     pub(super) counts: [AtomicUsize; Kind::ALL.len()],
+    /// What the subscriptions take, in bytes.
+    pub(super) names: AtomicUsize,
     /// It said MONITOR.
     pub(super) monitors: AtomicBool,
 }

@@ -19,6 +19,7 @@ mod bitop;
 mod bitopcard;
 mod bitscan;
 mod bulk;
+mod burden;
 mod calls;
 mod ceiling;
 pub mod client;
@@ -228,5 +229,6 @@ pub fn prefetch<'r>(
 pub fn disconnect(world: &World, client: &mut Client) {
     transaction::unwatch_all(world, client);
     pubsub::forget(world, &client.info);
+    world.unburden(&client.info);
     world.clients.unregister(client.info.id);
 }

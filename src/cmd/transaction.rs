@@ -18,6 +18,9 @@ use super::{
 use crate::resp::{OwnedRequest, Reply, Request};
 use crate::store::{Access, Locked, Watch};
 
+/// What a watched key takes besides its name, in bytes.
+const WATCHED: usize = 128;
+
 /// What was queued since MULTI.
 #[derive(Default)]
 pub struct Queue {
@@ -34,6 +37,8 @@ pub struct Watching {
     mark: Arc<Watch>,
     /// By database and name: when it will expire, as it stood when it was watched.
     keys: HashMap<(usize, Box<[u8]>), Option<i64>>,
+    /// What they take, here and beside the keys.
+    bytes: usize,
 }
 
 impl Queue {
@@ -248,10 +253,12 @@ pub(super) fn watch(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
             .and_then(|entry| entry.as_ref().expires_at());
         keys.watch(db, key, &watching.mark);
         place.insert(expires_at);
+        watching.bytes += WATCHED + 2 * key.len();
     }
     drop(keys);
     *cx.client.info.watching.lock() = Some(Watched {
         keys: watching.keys.len(),
+        bytes: watching.bytes,
         mark: Arc::clone(&watching.mark),
     });
     cx.client.watching = Some(watching);

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::aside::Cores;
+use super::burden::Burden;
 use super::calls::Calls;
 use super::footprint::Footprint;
 use super::gate::Gate;
@@ -43,6 +44,8 @@ pub struct World {
     pub footprint: Footprint,
     /// Keeps that under `maxmemory`.
     pub ceiling: Arc<Ceiling>,
+    /// What all connections hold.
+    pub(super) burden: Burden,
     /// Keys that are freed in the background.
     pub lazyfree: Arc<LazyFree>,
     /// What keeps commands from running.
@@ -149,6 +152,7 @@ impl World {
             calls: Calls::new(),
             footprint: Footprint::new(),
             ceiling,
+            burden: Burden::default(),
             lazyfree: Arc::default(),
             gate,
             media,

@@ -206,6 +206,14 @@ impl Config {
         self.number(at!("maxmemory-eviction-tenacity")) as u32
     }
 
+    /// Bytes that all connections may hold together; 0 for no limit. A percentage is one of `maxmemory`.
+    pub fn maxmemory_clients(&self) -> u64 {
+        match self.number(at!("maxmemory-clients")) {
+            bytes @ 0.. => bytes as u64,
+            percent => self.maxmemory() / 100 * percent.unsigned_abs(),
+        }
+    }
+
     /// How slowly the access frequency counter grows.
     pub fn lfu_log_factor(&self) -> u32 {
         self.number(at!("lfu-log-factor")) as u32

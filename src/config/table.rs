@@ -225,7 +225,7 @@ pub(super) static TABLE: &[Setting] = &[
     row("max-new-tls-connections-per-cycle",     "",                               natural(1, 1000),                         "1",                       Live,    Idle),
     row("maxclients",                            "",                               natural(1, U32),                          "10000",                   Live,    Honoured),
     row("maxmemory",                             "",                               size(0),                                  "0",                       Live,    Honoured),
-    row("maxmemory-clients",                     "",                               Kind::SizeOrPercent,                      "0",                       Live,    Idle),
+    row("maxmemory-clients",                     "",                               Kind::SizeOrPercent,                      "0",                       Live,    Honoured),
     row("maxmemory-eviction-tenacity",           "",                               int(0, 100),                              "10",                      Live,    Honoured),
     row("maxmemory-policy",                      "",                               Kind::Choice(MaxmemoryPolicy::CHOICES),   "noeviction",              Live,    Honoured),
     row("maxmemory-samples",                     "",                               int(1, 64),                               "5",                       Live,    Honoured),

@@ -337,6 +337,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Takes what others sent, writes what the socket takes now, and judges what is left by the output limits.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         self.client.collect_mail(&mut self.output);
+        self.weigh();
+        self.check()?;
         if self.poll_flush(cx)?.is_ready() {
             return Ok(());
         }
@@ -460,6 +462,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         info.query_buffer_free
             .store(self.input.capacity() - self.input.len(), Ordering::Relaxed);
         info.output.store(self.output.held(), Ordering::Relaxed);
+        self.weigh();
+    }
+
+    /// Tells how much memory this connection holds. A worker's buffers are only lent to it.
+    fn weigh(&self) {
+        let input = match self.input.capacity() {
+            lent if lent <= 2 * buffers::SIZE => self.input.len(),
+            own => own,
+        };
+        let buffers = input + self.parser.heap_bytes() + self.output.held();
+        self.shared.world.weigh(&self.client.info, buffers);
     }
 }
 

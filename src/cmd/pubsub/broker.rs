@@ -15,6 +15,9 @@ use crate::glob;
 use crate::resp::{Output, Reply, Version};
 use crate::stats::{Counter, Stats};
 
+/// What a subscription takes besides its name, in bytes: its places in two maps.
+const SUBSCRIPTION: usize = 256;
+
 /// What one can subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cmd) enum Kind {
@@ -83,7 +86,10 @@ impl Broker {
             Some((known, _)) => known.clone(),
             None => Bytes::copy_from_slice(name),
         };
-        own[kind as usize].insert(name.clone());
+        if own[kind as usize].insert(name.clone()) {
+            let bytes = name.len() + SUBSCRIPTION;
+            mailbox.names.fetch_add(bytes, Ordering::Relaxed);
+        }
         mailbox.counts[kind as usize].store(own[kind as usize].len(), Ordering::Relaxed);
         let listeners = names.entry(name).or_default();
         listeners.insert(client.id, Arc::clone(client));
@@ -99,6 +105,8 @@ impl Broker {
         if !own[kind as usize].remove(name) {
             return;
         }
+        let bytes = name.len() + SUBSCRIPTION;
+        mailbox.names.fetch_sub(bytes, Ordering::Relaxed);
         mailbox.counts[kind as usize].store(own[kind as usize].len(), Ordering::Relaxed);
         if let Some(listeners) = names.get_mut(name) {
             listeners.remove(&client.id);

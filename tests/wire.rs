@@ -341,6 +341,7 @@ fn a_unix_socket_serves_too_and_is_removed_at_the_end() {
         port: Some(0),
         backlog: 16,
         unix: Some((path.clone(), Some(0o700))),
+        ..Listen::default()
     };
     let mut server = TestServer::listening(&[], &listen);
     assert_eq!(
@@ -370,7 +371,7 @@ fn a_port_that_is_taken_is_named() {
         bind: vec!["127.0.0.1".into()],
         port: Some(server.address.port()),
         backlog: 16,
-        unix: None,
+        ..Listen::default()
     };
     let error = Server::bind(server.world.clone(), &listen)
         .err()
@@ -389,7 +390,7 @@ fn an_address_this_machine_lacks_may_be_optional() {
         bind: bind.iter().map(|&text| text.into()).collect(),
         port: Some(0),
         backlog: 16,
-        unix: None,
+        ..Listen::default()
     };
     let open = |bind: &[&str]| {
         Server::bind(server.world.clone(), &listen(bind)).map(|server| server.addresses().len())

@@ -357,7 +357,7 @@ impl<'a> Target<'a> {
             && is(self.laddr, &info.laddr)
             && self.id.is_none_or(|id| info.id == id as u64)
             && self.kind.is_none_or(|kind| kind.fits(info))
-            && (self.user.as_ref()).is_none_or(|user| Arc::ptr_eq(user, &info.user()))
+            && (self.user.as_ref()).is_none_or(|user| user.name() == info.user().name())
             && !(self.skip_me && info.id == cx.client.info.id)
             && (cx.now() - info.created_ms) / 1000 >= self.max_age
     }

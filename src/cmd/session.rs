@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Client, Flow, Origin, World, execute};
+use super::{Client, Flow, Origin, User, World, execute};
 use crate::config::Config;
 use crate::persist::media::Memory;
 use crate::resp::{Output, OwnedRequest};
@@ -15,10 +15,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// A new connection to `world`, as one from this machine that needs no password.
+    /// A new connection to `world`, as one from this machine that needs no password and is bound by no user's rules until it
+    /// logs in.
     pub fn new(world: Arc<World>) -> Self {
         let mut session = Self::stranger(world);
-        session.client.authenticated = true;
+        session.client.become_user(Arc::new(User::server()));
         session
     }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::choice::{AppendFsync, LogLevel, MaxmemoryPolicy, Permission};
+use super::choice::{AppendFsync, LogLevel, MaxmemoryPolicy, Permission, TlsAuthClients};
 use super::{Config, list, number, table};
 
 /// The place of a setting, looked up by the compiler.
@@ -178,6 +178,71 @@ impl Config {
             ClientClass::Pubsub => "pubsub",
         };
         list::output_limit(&self.text(at!("client-output-buffer-limit")), class)
+    }
+
+    // TLS.
+
+    /// TCP port for TLS; `None` for none.
+    pub fn tls_port(&self) -> Option<u16> {
+        Some(self.number(at!("tls-port")) as u16).filter(|&port| port != 0)
+    }
+
+    /// The server's certificate, with those that lead to its authority, in PEM.
+    pub fn tls_cert_file(&self) -> Option<PathBuf> {
+        self.file(at!("tls-cert-file"))
+    }
+
+    /// The certificate's private key, in PEM.
+    pub fn tls_key_file(&self) -> Option<PathBuf> {
+        self.file(at!("tls-key-file"))
+    }
+
+    /// What the private key is encrypted with.
+    pub fn tls_key_file_pass(&self) -> Arc<[u8]> {
+        self.text(at!("tls-key-file-pass"))
+    }
+
+    /// Certificates of the authorities that clients' certificates come from, in PEM.
+    pub fn tls_ca_cert_file(&self) -> Option<PathBuf> {
+        self.file(at!("tls-ca-cert-file"))
+    }
+
+    /// A directory of such files.
+    pub fn tls_ca_cert_dir(&self) -> Option<PathBuf> {
+        self.file(at!("tls-ca-cert-dir"))
+    }
+
+    /// Whether clients have to show a certificate.
+    pub fn tls_auth_clients(&self) -> TlsAuthClients {
+        TlsAuthClients::from_number(self.number(at!("tls-auth-clients")))
+    }
+
+    /// Versions to offer, separated by spaces; empty for all.
+    pub fn tls_protocols(&self) -> String {
+        self.name(at!("tls-protocols"))
+    }
+
+    /// Ciphers of TLS 1.2 to offer, as OpenSSL names them; empty for all.
+    pub fn tls_ciphers(&self) -> String {
+        self.name(at!("tls-ciphers"))
+    }
+
+    /// Cipher suites of TLS 1.3 to offer; empty for all.
+    pub fn tls_ciphersuites(&self) -> String {
+        self.name(at!("tls-ciphersuites"))
+    }
+
+    /// Whether the server's order of ciphers counts, and not the client's.
+    pub fn tls_prefer_server_ciphers(&self) -> bool {
+        self.switch(at!("tls-prefer-server-ciphers"))
+    }
+
+    /// How many sessions are remembered for clients that come again, at least 1. `None` for none.
+    pub fn tls_session_cache(&self) -> Option<usize> {
+        const DEFAULT: usize = 20_480; // for 0, which in Redis sets no limit
+        let size = Some(self.number(at!("tls-session-cache-size")) as usize);
+        let caching = self.switch(at!("tls-session-caching"));
+        caching.then(|| size.filter(|&size| size > 0).unwrap_or(DEFAULT))
     }
 
     // The keyspace.

@@ -42,6 +42,16 @@ choice! {
 }
 
 choice! {
+    /// `tls-auth-clients`: whether clients have to show a certificate.
+    TlsAuthClients {
+        No = "no",
+        Yes = "yes",
+        /// It is looked at if there is one.
+        Optional = "optional",
+    }
+}
+
+choice! {
     /// `loglevel`: the least important messages that are still logged.
     LogLevel {
         Debug = "debug",

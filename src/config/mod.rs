@@ -31,7 +31,7 @@ use kind::Value;
 use table::{Change, TABLE};
 
 pub use access::{ClientClass, OutputLimit, SavePoint, ShutdownFlags};
-pub use choice::{AppendFsync, LogLevel, MaxmemoryPolicy, Permission};
+pub use choice::{AppendFsync, LogLevel, MaxmemoryPolicy, Permission, TlsAuthClients};
 pub use file::{FatalConfig, Loaded, UserLine};
 pub use rewrite::RewriteError;
 pub(crate) use rewrite::replace as replace_file;

@@ -7,7 +7,7 @@
 //! Names, kinds, ranges and defaults are those of Redis 8.2.3, asked of the running server; `kernels`,
 //! `metrics-port` and `rdb-skip-unsupported` are ours.
 
-use super::choice::{AppendFsync, LogLevel, MaxmemoryPolicy, Permission};
+use super::choice::{AppendFsync, LogLevel, MaxmemoryPolicy, Permission, TlsAuthClients};
 use super::kind::{Check, Choices, Kind, any};
 
 /// Who may change a setting while the server runs.
@@ -118,7 +118,6 @@ const SHUTDOWN: Choices = &[
     ("force", 8),
 ];
 const SUPERVISED: Choices = &[("upstart", 1), ("systemd", 2), ("auto", 3), ("no", 0)];
-const TLS_AUTH: Choices = &[("no", 0), ("yes", 1), ("optional", 2)];
 #[rustfmt::skip] // one line, like its neighbours
 const SYSLOG_FACILITY: Choices =
     &[("user", 8), ("local0", 0), ("local1", 1), ("local2", 2), ("local3", 3), ("local4", 4), ("local5", 5), ("local6", 6), ("local7", 7)];
@@ -294,26 +293,26 @@ pub(super) static TABLE: &[Setting] = &[
     row("tcp-backlog",                           "",                               int(0, I32),                              "511",                     Fixed,   Honoured),
     row("tcp-keepalive",                         "",                               int(0, I32),                              "300",                     Live,    Honoured),
     row("timeout",                               "",                               int(0, I32),                              "0",                       Live,    Honoured),
-    row("tls-auth-clients",                      "",                               Kind::Choice(TLS_AUTH),                   "yes",                     Live,    Idle),
-    row("tls-ca-cert-dir",                       "",                               OPT,                                      "",                        Live,    Idle),
-    row("tls-ca-cert-file",                      "",                               OPT,                                      "",                        Live,    Idle),
-    row("tls-cert-file",                         "",                               OPT,                                      "",                        Live,    Idle),
-    row("tls-ciphers",                           "",                               OPT,                                      "",                        Live,    Idle),
-    row("tls-ciphersuites",                      "",                               OPT,                                      "",                        Live,    Idle),
+    row("tls-auth-clients",                      "",                               Kind::Choice(TlsAuthClients::CHOICES),    "yes",                     Live,    Honoured),
+    row("tls-ca-cert-dir",                       "",                               OPT,                                      "",                        Live,    Honoured),
+    row("tls-ca-cert-file",                      "",                               OPT,                                      "",                        Live,    Honoured),
+    row("tls-cert-file",                         "",                               OPT,                                      "",                        Live,    Honoured),
+    row("tls-ciphers",                           "",                               OPT,                                      "",                        Live,    Honoured),
+    row("tls-ciphersuites",                      "",                               OPT,                                      "",                        Live,    Honoured),
     row("tls-client-cert-file",                  "",                               OPT,                                      "",                        Live,    Idle),
     row("tls-client-key-file",                   "",                               OPT,                                      "",                        Live,    Idle),
     row("tls-client-key-file-pass",              "",                               OPT,                                      "",                        Live,    Idle),
     row("tls-cluster",                           "",                               YESNO,                                    "no",                      Live,    Idle),
     row("tls-dh-params-file",                    "",                               OPT,                                      "",                        Live,    Idle),
-    row("tls-key-file",                          "",                               OPT,                                      "",                        Live,    Idle),
-    row("tls-key-file-pass",                     "",                               OPT,                                      "",                        Live,    Idle),
-    row("tls-port",                              "",                               int(0, 65535),                            "0",                       Live,    Idle),
-    row("tls-prefer-server-ciphers",             "",                               YESNO,                                    "no",                      Live,    Idle),
-    row("tls-protocols",                         "",                               OPT,                                      "",                        Live,    Idle),
+    row("tls-key-file",                          "",                               OPT,                                      "",                        Live,    Honoured),
+    row("tls-key-file-pass",                     "",                               OPT,                                      "",                        Live,    Honoured),
+    row("tls-port",                              "",                               int(0, 65535),                            "0",                       Live,    Honoured),
+    row("tls-prefer-server-ciphers",             "",                               YESNO,                                    "no",                      Live,    Honoured),
+    row("tls-protocols",                         "",                               OPT,                                      "",                        Live,    Honoured),
     row("tls-replication",                       "",                               YESNO,                                    "no",                      Live,    Idle),
-    row("tls-session-cache-size",                "",                               int(0, I32),                              "20480",                   Live,    Idle),
+    row("tls-session-cache-size",                "",                               int(0, I32),                              "20480",                   Live,    Honoured),
     row("tls-session-cache-timeout",             "",                               int(0, I32),                              "300",                     Live,    Idle),
-    row("tls-session-caching",                   "",                               YESNO,                                    "yes",                     Live,    Idle),
+    row("tls-session-caching",                   "",                               YESNO,                                    "yes",                     Live,    Honoured),
     row("tracking-table-max-keys",               "",                               natural(0, i64::MAX),                     "1000000",                 Live,    Idle),
     row("unixsocket",                            "",                               OPT,                                      "",                        Fixed,   Honoured),
     row("unixsocketperm",                        "",                               Kind::Octal(0o777),                       "0",                       Fixed,   Honoured),

@@ -178,7 +178,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let Err(end) = self.run().await;
         match end {
             End::Done => {
-                let _ = self.flush().await; // the client may be gone by now, and that is all the same
+                // The client may be gone by now, and that is all the same.
+                if self.flush().await.is_ok() {
+                    let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await;
+                }
             }
             End::Stopping => {
                 // Apart, as for a command that waits.
@@ -373,7 +376,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         loop {
             let chunk = self.output.chunk();
             if chunk.is_empty() {
-                return Poll::Ready(Ok(()));
+                return Pin::new(&mut self.stream).poll_flush(cx); // TLS holds some back
             }
             if written >= TURN_BYTES {
                 cx.waker().wake_by_ref(); // at the end of the queue

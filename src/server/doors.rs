@@ -16,12 +16,27 @@ pub(super) struct Doors(Mutex<Open>);
 
 #[derive(Default)]
 struct Open {
-    /// What the sockets were opened for.
-    listen: Listen,
-    /// One for each socket, which it owns.
-    tasks: Vec<JoinHandle<()>>,
+    plain: Door,
+    tls: Door,
     /// Where the tasks run. There is none before the server runs.
     runtime: Option<Handle>,
+}
+
+/// The sockets of one port.
+#[derive(Default)]
+struct Door {
+    /// What they were opened for.
+    bind: Vec<String>,
+    port: Option<u16>,
+    /// One for each socket, which it owns.
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// What is spoken behind a door.
+#[derive(Clone, Copy)]
+enum Kind {
+    Plain,
+    Tls,
 }
 
 impl Doors {
@@ -29,47 +44,75 @@ impl Doors {
     pub(super) fn open(
         shared: &Arc<Shared>,
         listen: &Listen,
-        sockets: Vec<TcpListener>,
+        plain: Vec<TcpListener>,
+        tls: Vec<TcpListener>,
     ) -> io::Result<()> {
-        let mut open = shared.doors.0.lock();
-        open.listen = listen.clone();
-        open.tasks = accept(shared, sockets)?;
-        open.runtime = Some(Handle::current());
+        let door = |kind, port, sockets| {
+            Ok::<_, io::Error>(Door {
+                bind: listen.bind.clone(),
+                port,
+                tasks: accept(shared, kind, sockets)?,
+            })
+        };
+        *shared.doors.0.lock() = Open {
+            plain: door(Kind::Plain, listen.port, plain)?,
+            tls: door(Kind::Tls, listen.tls_port, tls)?,
+            runtime: Some(Handle::current()),
+        };
         Ok(())
     }
 
     /// Stops accepting, for good.
     pub(super) fn close(&self) {
-        self.0.lock().tasks.drain(..).for_each(|task| task.abort());
+        let mut open = self.0.lock();
+        let Open { plain, tls, .. } = &mut *open;
+        let tasks = plain.tasks.drain(..).chain(tls.tasks.drain(..));
+        tasks.for_each(|task| task.abort());
     }
 
-    /// Goes over to the settings' port and addresses, if those are others. Clients that are in stay.
+    /// Goes over to the settings' ports and addresses, if those are others. Clients that are in stay.
     ///
     /// May wait for a moment; a worker that calls this lets others take its place meanwhile.
     pub(super) fn follow_settings(shared: &Arc<Shared>) -> Result<(), ListenError> {
-        let wanted = Listen {
-            unix: None,
-            ..Listen::from_config(&shared.world.config)
-        };
+        let wanted = Listen::from_config(&shared.world.config);
         let mut open = shared.doors.0.lock();
-        if (&wanted.bind, wanted.port) == (&open.listen.bind, open.listen.port) {
-            return Ok(());
-        }
         let Some(runtime) = open.runtime.clone() else {
             return Ok(());
         };
         let _inside = runtime.enter();
+        open.plain
+            .follow(shared, &runtime, Kind::Plain, &wanted, wanted.port)?;
+        open.tls
+            .follow(shared, &runtime, Kind::Tls, &wanted, wanted.tls_port)
+    }
+}
+
+impl Door {
+    fn follow(
+        &mut self,
+        shared: &Arc<Shared>,
+        runtime: &Handle,
+        kind: Kind,
+        wanted: &Listen,
+        port: Option<u16>,
+    ) -> Result<(), ListenError> {
+        if wanted.bind == self.bind && port == self.port {
+            return Ok(());
+        }
         // Another port can be had beside the old one. The same port on overlapping addresses cannot: the old sockets have
         // to be gone first, and if the new ones fail, the old settings open them again.
-        if wanted.port == open.listen.port {
-            let tasks = std::mem::take(&mut open.tasks);
-            open.listen = Listen::default();
-            block_in_place(|| runtime.block_on(end(tasks)));
+        if port == self.port {
+            let old = std::mem::take(self);
+            block_in_place(|| runtime.block_on(end(old.tasks)));
         }
-        let tasks = accept(shared, listener::open_all_tcp(&wanted)?)?;
-        open.listen = wanted;
-        let old = std::mem::replace(&mut open.tasks, tasks);
-        block_in_place(|| runtime.block_on(end(old)));
+        let tasks = accept(shared, kind, listener::open_all_tcp(wanted, port)?)?;
+        let new = Door {
+            bind: wanted.bind.clone(),
+            port,
+            tasks,
+        };
+        let old = std::mem::replace(self, new);
+        block_in_place(|| runtime.block_on(end(old.tasks)));
         Ok(())
     }
 }
@@ -83,13 +126,18 @@ async fn end(tasks: Vec<JoinHandle<()>>) {
     }
 }
 
-fn accept(shared: &Arc<Shared>, sockets: Vec<TcpListener>) -> io::Result<Vec<JoinHandle<()>>> {
+fn accept(
+    shared: &Arc<Shared>,
+    kind: Kind,
+    sockets: Vec<TcpListener>,
+) -> io::Result<Vec<JoinHandle<()>>> {
     let accept = |socket| {
         let socket = tokio::net::TcpListener::from_std(socket)?;
-        Ok(tokio::spawn(listener::accept_tcp(
-            socket,
-            Arc::clone(shared),
-        )))
+        let shared = Arc::clone(shared);
+        Ok(match kind {
+            Kind::Plain => tokio::spawn(listener::accept_tcp(socket, shared)),
+            Kind::Tls => tokio::spawn(listener::accept_tls(socket, shared)),
+        })
     };
     sockets.into_iter().map(accept).collect()
 }

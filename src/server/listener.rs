@@ -15,7 +15,7 @@ use std::{
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::{Shared, connection::Connection};
+use super::{Shared, connection::Connection, tls::TlsError};
 use crate::{config::Config, stats::Counter};
 
 /// What to listen on.
@@ -24,8 +24,10 @@ pub struct Listen {
     /// Each is an address, a host name, `*` for all of IPv4 or `::*` for all of IPv6. One that starts with `-` may be
     /// missing on this machine.
     pub bind: Vec<String>,
-    /// `None` for no TCP at all, 0 for any port that is free.
+    /// `None` for no TCP without TLS, 0 for any port that is free.
     pub port: Option<u16>,
+    /// As `port`, with TLS.
+    pub tls_port: Option<u16>,
     /// How many connections may wait to be accepted.
     pub backlog: i32,
     /// A socket in the file system, with its permission bits where they are not to follow the umask.
@@ -39,6 +41,7 @@ impl Listen {
         Self {
             bind: config.bind(),
             port: Some(config.port()).filter(|&port| port != 0),
+            tls_port: config.tls_port(),
             backlog: i32::try_from(config.tcp_backlog()).unwrap_or(i32::MAX),
             unix: config
                 .unixsocket()
@@ -58,6 +61,8 @@ pub enum ListenError {
     },
     #[error("Failed opening Unix socket {}: {}", .path.display(), plain(.cause))]
     Unix { path: PathBuf, cause: io::Error },
+    #[error("Failed to configure TLS")]
+    Tls(#[from] TlsError),
     #[error("Configured to not listen anywhere")]
     Nowhere,
     #[error("Could not start the runtime: {}", plain(.0))]
@@ -76,12 +81,14 @@ fn plain(error: &io::Error) -> String {
 /// Sockets that are bound and listening, and not yet accepting.
 pub(super) struct Listeners {
     pub(super) tcp: Vec<TcpListener>,
+    pub(super) tls: Vec<TcpListener>,
     pub(super) unix: Option<(UnixListener, PathBuf)>,
 }
 
 impl Listeners {
     pub(super) fn open(listen: &Listen) -> Result<Self, ListenError> {
-        let tcp = open_all_tcp(listen)?;
+        let tcp = open_all_tcp(listen, listen.port)?;
+        let tls = open_all_tcp(listen, listen.tls_port)?;
         let unix = match &listen.unix {
             None => None,
             Some((path, permissions)) => {
@@ -94,17 +101,20 @@ impl Listeners {
                 Some((listener, path.clone()))
             }
         };
-        if tcp.is_empty() && unix.is_none() {
+        if tcp.is_empty() && tls.is_empty() && unix.is_none() {
             return Err(ListenError::Nowhere);
         }
-        Ok(Self { tcp, unix })
+        Ok(Self { tcp, tls, unix })
     }
 }
 
-/// Opens a TCP socket for each address.
-pub(super) fn open_all_tcp(listen: &Listen) -> Result<Vec<TcpListener>, ListenError> {
+/// Opens a TCP socket for each address, if there is a port.
+pub(super) fn open_all_tcp(
+    listen: &Listen,
+    port: Option<u16>,
+) -> Result<Vec<TcpListener>, ListenError> {
     let mut tcp = Vec::new();
-    if let Some(port) = listen.port {
+    if let Some(port) = port {
         for bind in &listen.bind {
             let (host, optional) = match bind.strip_prefix('-') {
                 Some(host) => (host, true),
@@ -190,6 +200,61 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepts for ever.
 pub(super) async fn accept_tcp(listener: tokio::net::TcpListener, shared: Arc<Shared>) {
     loop {
+        let (stream, peer) = accept(&listener, &shared).await;
+        welcome(stream, peer, &shared);
+    }
+}
+
+/// As [`accept_tcp`], of clients that speak TLS. Those that shake hands count as clients already.
+pub(super) async fn accept_tls(listener: tokio::net::TcpListener, shared: Arc<Shared>) {
+    loop {
+        let (stream, peer) = accept(&listener, &shared).await;
+        if is_full(&shared) {
+            // Not even told why: that would take the handshake first.
+            shared.world.stats.count(Counter::Connections);
+            shared.world.stats.count(Counter::RejectedConnections);
+            continue;
+        }
+        let seat = Seat::take(&shared);
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let hands = shared.tls.shake_hands(stream);
+            let shaken = tokio::select! {
+                shaken = hands => shaken,
+                () = shared.stopper.stopped() => return,
+            };
+            drop(seat);
+            match shaken {
+                Ok(stream) => welcome(stream, peer, &shared),
+                // Anybody can cause this as often as they like.
+                Err(error) => tracing::debug!("No TLS with {peer}: {error}"),
+            }
+        });
+    }
+}
+
+/// Somebody who is not a client yet and counts as one.
+struct Seat(Arc<Shared>);
+
+impl Seat {
+    fn take(shared: &Arc<Shared>) -> Self {
+        shared.enter();
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// The next one to come.
+async fn accept(
+    listener: &tokio::net::TcpListener,
+    shared: &Shared,
+) -> (tokio::net::TcpStream, Peer) {
+    loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 if let Err(error) = prepare(&stream, shared.world.config.tcp_keepalive()) {
@@ -205,7 +270,7 @@ pub(super) async fn accept_tcp(listener: tokio::net::TcpListener, shared: Arc<Sh
                     remote: !is_loopback(peer),
                     fd: stream.as_raw_fd(),
                 };
-                welcome(stream, origin, &shared);
+                return (stream, origin);
             }
             Err(error) => pause(&error).await,
         }
@@ -291,6 +356,10 @@ impl fmt::Display for Peer {
     }
 }
 
+fn is_full(shared: &Shared) -> bool {
+    shared.connections() as u64 >= shared.world.config.maxclients()
+}
+
 /// Lets a newcomer in, or says why not.
 fn welcome<S>(stream: S, peer: Peer, shared: &Arc<Shared>)
 where
@@ -299,7 +368,7 @@ where
     let config = &shared.world.config;
     let stats = &shared.world.stats;
     stats.count(Counter::Connections);
-    if shared.connections() as u64 >= config.maxclients() {
+    if is_full(shared) {
         stats.count(Counter::RejectedConnections);
         return turn_away(stream, "-ERR max number of clients reached\r\n");
     }

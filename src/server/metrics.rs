@@ -36,11 +36,7 @@ const REST: Duration = Duration::from_millis(100);
 pub(super) fn open(shared: &Shared) -> Result<Vec<std::net::TcpListener>, ListenError> {
     match shared.world.config.metrics_port() {
         0 => Ok(Vec::new()),
-        port => listener::open_all_tcp(&Listen {
-            port: Some(port),
-            unix: None,
-            ..Listen::from_config(&shared.world.config)
-        }),
+        port => listener::open_all_tcp(&Listen::from_config(&shared.world.config), Some(port)),
     }
 }
 

@@ -9,6 +9,7 @@
 //! - [`loader`]: the data, before anybody may ask for it.
 //! - [`background`]: expiry, idle clients and saves.
 //! - [`metrics`]: what Prometheus reads.
+//! - [`tls`]: what a secured connection needs.
 //! - [`stop`]: how it all ends.
 
 mod background;
@@ -20,6 +21,7 @@ mod listener;
 mod loader;
 mod metrics;
 mod stop;
+mod tls;
 
 use std::{
     fs,
@@ -39,11 +41,13 @@ use tokio::{
 pub use listener::{Listen, ListenError};
 pub use loader::ServeError;
 pub use stop::Stopper;
+pub use tls::TlsError;
 
 use crate::cmd::World;
 use doors::Doors;
 use listener::Listeners;
 use loader::Loader;
+use tls::Tls;
 
 /// How long connections may take to end after the server was told to.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -87,6 +91,7 @@ impl Server {
         // The worker's other connections move to another thread meanwhile.
         world.set_aside(Box::new(|work| tokio::task::block_in_place(work)));
         let shared = Arc::new(Shared::new(world));
+        shared.tls.follow_settings(&shared.world.config)?;
         Ok(Self {
             runtime,
             listen: listen.clone(),
@@ -96,11 +101,10 @@ impl Server {
         })
     }
 
-    /// The TCP addresses, with the ports the system chose where it was left to.
+    /// The TCP addresses, with the ports the system chose where it was left to; those with TLS come last.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners
-            .tcp
-            .iter()
+        (self.listeners.tcp.iter())
+            .chain(&self.listeners.tls)
             .filter_map(|listener| listener.local_addr().ok())
             .collect()
     }
@@ -125,8 +129,8 @@ impl Server {
             tracing::info!("Server initialized");
             let mut loader = Loader::start(&shared.world);
             loader.wait_a_moment().await?;
-            let tcp = !listeners.tcp.is_empty();
-            Doors::open(&shared, &listen, listeners.tcp)?;
+            let (tcp, tls) = (!listeners.tcp.is_empty(), !listeners.tls.is_empty());
+            Doors::open(&shared, &listen, listeners.tcp, listeners.tls)?;
             shared.heed_settings();
             let unix_door = match listeners.unix {
                 None => None,
@@ -156,6 +160,9 @@ impl Server {
             if tcp {
                 tracing::info!("Ready to accept connections tcp");
             }
+            if tls {
+                tracing::info!("Ready to accept connections tls");
+            }
             if unix_door.is_some() {
                 tracing::info!("Ready to accept connections unix");
             }
@@ -184,6 +191,7 @@ struct Shared {
     world: Arc<World>,
     stopper: Stopper,
     doors: Doors,
+    tls: Tls,
     /// How many connections there are.
     connections: AtomicUsize,
     /// Told when the last of them has gone.
@@ -198,6 +206,7 @@ impl Shared {
             world,
             stopper: Stopper::new(),
             doors: Doors::default(),
+            tls: Tls::default(),
             connections: AtomicUsize::new(0),
             empty: Notify::new(),
             http_seen_ms: AtomicI64::new(i64::MIN / 2),
@@ -220,6 +229,23 @@ impl Shared {
         };
         watch("port", "Unable to listen on this port. Check server logs.");
         watch("bind", "Failed to bind to specified addresses.");
+        // First the certificates, and then the port.
+        for name in tls::SETTINGS.into_iter().chain(["tls-port"]) {
+            let shared = Arc::downgrade(self);
+            self.world.config.on_change(name, move |config| {
+                let Some(shared) = shared.upgrade() else {
+                    return Ok(());
+                };
+                shared.tls.follow_settings(config).map_err(|cause| {
+                    tracing::warn!("{cause}");
+                    "Unable to update TLS configuration. Check server logs.".to_owned()
+                })
+            });
+        }
+        watch(
+            "tls-port",
+            "Unable to listen on this port. Check server logs.",
+        );
     }
 
     fn connections(&self) -> usize {

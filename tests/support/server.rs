@@ -35,7 +35,7 @@ impl TestServer {
             bind: vec!["127.0.0.1".into()],
             port: Some(0),
             backlog: 511,
-            unix: None,
+            ..Listen::default()
         };
         Self::listening(settings, &listen)
     }

@@ -31,6 +31,12 @@ impl User {
         }
     }
 
+    /// The server itself, which is bound by no rule: what it reads from its own log runs whatever users may do. It goes by
+    /// the default user's name.
+    pub(in crate::cmd) fn server() -> Self {
+        Self::new(super::DEFAULT, Rights::everything())
+    }
+
     pub fn name(&self) -> &[u8] {
         &self.name
     }

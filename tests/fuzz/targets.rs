@@ -379,8 +379,10 @@ fn frugally<R>(len: usize, read: impl FnOnce() -> R) -> R {
     result
 }
 
+type Entry = (Vec<u8>, Bitmap, Option<i64>);
+
 /// Key, value and expiry of every entry of a file, if it can be read to its end.
-fn entries_of(file: &[u8]) -> Option<Vec<(Vec<u8>, Bitmap, Option<i64>)>> {
+fn entries_of(file: &[u8]) -> Option<Vec<Entry>> {
     let mut reader = rdb::Reader::new(file, false).ok()?;
     let mut entries = Vec::new();
     while let Some(item) = reader.next_item().ok()? {

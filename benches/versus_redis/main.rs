@@ -18,9 +18,12 @@
 //! Requests a second and latencies are what the load saw: a latency is that of a whole pipeline. One thread makes all the
 //! load, and with short requests it is slower than the servers, so only CPU time compares them to the end.
 //!
+//! Rows that are [`asked`] for compare a whole job instead, as it is done on Redis and as it is done here.
+//!
 //! Both servers' replies are compared before a figure is printed. Memory is the whole process's resident memory after the
 //! row, and in the second table what the row's keys added to it or to `used_memory`.
 
+mod asked;
 mod floor;
 mod large;
 mod load;
@@ -56,6 +59,7 @@ fn main() {
     let scenes = small::scenes().into_iter().chain(large::scenes());
     race::print(scenes, &wanted, &redis);
     memory::print(&wanted, &redis);
+    asked::print(&wanted, &redis);
 }
 
 /// Three digits that matter.

@@ -12,6 +12,10 @@ use crate::bits::{Bitmap, View, flat};
 /// What a key costs in the tables: a fingerprint and a pointer, at four slots to every three keys.
 const SLOT_BYTES: usize = (size_of::<u32>() + size_of::<Entry>()) * 4 / 3;
 
+/// Ranges of more bits than this may cover so much that freeing it takes long; keeping it for a while costs a copy of
+/// the chunks at its edges.
+const LONG_RANGE: u64 = 1 << 24;
+
 /// A key's entry, to read.
 #[derive(Clone, Copy)]
 pub struct EntryRef<'a> {
@@ -122,7 +126,9 @@ impl<'a> EntryMut<'a> {
         if bits.is_empty() {
             return 0;
         }
-        if let View::Chunked(bitmap) = self.view() {
+        if bits.end - bits.start > LONG_RANGE
+            && let View::Chunked(bitmap) = self.view()
+        {
             // What the range covers is freed once the locks are released.
             let before = bitmap.clone();
             self.replaced.push(before);

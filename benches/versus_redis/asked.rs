@@ -154,7 +154,7 @@ fn page(load: &mut Load, cursor: u64, count: u64) -> (u64, u64) {
     say(load, &format!("BITSCAN day {cursor} COUNT {count}"));
     let cursor = number(load.reply());
     let len = number(load.reply());
-    (cursor, sum((0..len).map(|_| number(load.reply()))))
+    (cursor, load.pipeline(b"", len as usize))
 }
 
 fn positions(load: &mut Load, _: usize) -> u64 {

@@ -7,10 +7,10 @@
 use std::path::Path;
 use std::time::Instant;
 
-use crate::load::{Load, append, scattered};
+use crate::load::{Load, append};
 use crate::server::Server;
 use crate::short;
-use crate::support::Random;
+use crate::support::{Random, scattered};
 
 const ROUNDS: usize = 7;
 const DAY: u64 = 100_000_000;

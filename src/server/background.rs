@@ -6,8 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
-
 use super::Shared;
 use crate::{
     cmd::{self, Room},
@@ -16,6 +14,24 @@ use crate::{
 
 /// Keys that the expiry sweep removes before it lets other tasks of its worker run: about a millisecond's work.
 const SWEEP_KEYS: usize = 2000;
+
+/// How long work that panicked rests before it begins anew.
+const REST: Duration = Duration::from_millis(100);
+
+/// Does `work`, which has no end, in the background. A panic in it is logged and counted, and it begins anew.
+pub(super) async fn forever<F>(shared: Arc<Shared>, work: fn(Arc<Shared>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    while let Err(error) = tokio::spawn(work(Arc::clone(&shared))).await {
+        if !error.is_panic() {
+            return; // the server ends
+        }
+        shared.world.stats.count(Counter::Panics);
+        tracing::error!("Background work panicked ({error}); it begins anew");
+        tokio::time::sleep(REST).await;
+    }
+}
 
 /// Removes expired keys, `hz` rounds a second.
 pub(super) async fn sweep(shared: Arc<Shared>) {
@@ -33,7 +49,7 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
 
 /// Evicts keys whenever a command had to leave off doing so, a short time at once, until `maxmemory` is kept.
 pub(super) async fn evict(shared: Arc<Shared>) {
-    let needed = Arc::new(Notify::new());
+    let needed = Arc::clone(&shared.evict_needed);
     let wake = Arc::clone(&needed);
     shared
         .world
@@ -93,5 +109,28 @@ pub(super) async fn close_idle(shared: Arc<Shared>) {
                 client.close();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::{cmd::World, config::Config, store::Clock};
+
+    #[tokio::test]
+    async fn work_that_panics_begins_anew_and_is_counted() {
+        static BEGUN: AtomicUsize = AtomicUsize::new(0);
+        async fn work(_: Arc<Shared>) {
+            if BEGUN.fetch_add(1, Ordering::Relaxed) < 2 {
+                panic!("this panic is part of a test");
+            }
+        }
+        let world = World::new(Arc::new(Config::new()), Arc::default(), Clock::System);
+        let shared = Arc::new(Shared::new(Arc::new(world)));
+        forever(Arc::clone(&shared), work).await;
+        assert_eq!(BEGUN.load(Ordering::Relaxed), 3);
+        assert_eq!(shared.world.stats.get(Counter::Panics), 2);
     }
 }

@@ -147,11 +147,11 @@ impl Server {
                 let socket = tokio::net::TcpListener::from_std(socket)?;
                 tokio::spawn(metrics::accept(socket, Arc::clone(&shared)));
             }
-            tokio::spawn(background::sweep(Arc::clone(&shared)));
-            tokio::spawn(background::evict(Arc::clone(&shared)));
-            tokio::spawn(background::close_idle(Arc::clone(&shared)));
-            tokio::spawn(background::sample(Arc::clone(&shared)));
-            tokio::spawn(background::save(Arc::clone(&shared)));
+            spawn_forever(&shared, background::sweep);
+            spawn_forever(&shared, background::evict);
+            spawn_forever(&shared, background::close_idle);
+            spawn_forever(&shared, background::sample);
+            spawn_forever(&shared, background::save);
 
             tokio::select! {
                 loaded = loader.wait() => loaded?,
@@ -186,6 +186,13 @@ impl Server {
     }
 }
 
+fn spawn_forever<F>(shared: &Arc<Shared>, work: fn(Arc<Shared>) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(background::forever(Arc::clone(shared), work));
+}
+
 /// What the tasks of one server share.
 struct Shared {
     world: Arc<World>,
@@ -196,6 +203,8 @@ struct Shared {
     connections: AtomicUsize,
     /// Told when the last of them has gone.
     empty: Notify,
+    /// Told when a command had to leave off evicting.
+    evict_needed: Arc<Notify>,
     /// When somebody was last seen speaking HTTP, in milliseconds since the Unix epoch.
     http_seen_ms: AtomicI64,
 }
@@ -209,6 +218,7 @@ impl Shared {
             tls: Tls::default(),
             connections: AtomicUsize::new(0),
             empty: Notify::new(),
+            evict_needed: Arc::default(),
             http_seen_ms: AtomicI64::new(i64::MIN / 2),
         }
     }

@@ -4,6 +4,7 @@
 //!   the whole keyspace after each round. A failing round is shortened until every step left is needed.
 //! - `scripts.rs` plays the files in `scripts/`, where each line is a command: examples, error texts, orders of checks.
 //! - `streams.rs` compares all that several connections receive, asked for or not: messages, events, MONITOR.
+//! - `eviction.rs` compares how well keys are chosen to be evicted.
 //! - `spans.rs`, `giants.rs`, `protocol.rs` and `metadata.rs` hold what is easier said as loops or bytes.
 //! - `files.rs` exchanges RDB files and payloads, with Redis 7.0 too.
 //!
@@ -15,6 +16,7 @@
 //!   next rounds use the numbers that follow, so that a failing round is played alone with its seed and one command.
 //! - `AGAINST_REDIS_SERVER`: another server in bitmapd's place. The reference itself there must show no difference.
 
+mod eviction;
 mod files;
 mod generate;
 mod giants;

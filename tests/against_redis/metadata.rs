@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::pair::Pair;
-use crate::rules::{MISSING_INFO, OWN_COMMANDS, OWN_SETTINGS, PROSE};
+use crate::rules::{MISSING_INFO, OWN_COMMANDS, OWN_INFO, OWN_SETTINGS, PROSE};
 use crate::wire::{Connection, Node};
 
 /// Every command of Redis that bitmapd answers.
@@ -283,7 +283,9 @@ fn info_has_the_sections_and_fields_that_are_read() {
         node.string()
             .lines()
             .filter(|line| {
-                line.starts_with('#') && !MISSING_INFO.iter().any(|(section, _)| section == line)
+                line.starts_with('#')
+                    && !MISSING_INFO.iter().any(|(section, _)| section == line)
+                    && !OWN_INFO.contains(line)
             })
             .map(str::to_owned)
             .collect::<Vec<_>>()

@@ -83,6 +83,9 @@ pub const MISSING_INFO: &[(&str, &str)] = &[(
     "histograms of how long lists and the like are; dashboards do not read them",
 )];
 
+/// Sections of INFO that Redis does not have.
+pub const OWN_INFO: &[&str] = &["# Bitmap"];
+
 /// Whether the two replies to `words` may stand. `queued` are the commands of the transaction that an EXEC ended.
 pub fn alike(words: &[Vec<u8>], queued: &[Vec<Vec<u8>>], redis: &[u8], ours: &[u8]) -> bool {
     redis == ours || alike_nodes(words, queued, &Node::parse(redis), &Node::parse(ours))

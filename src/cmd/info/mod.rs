@@ -4,6 +4,7 @@
 //! features that are not here and that nobody reads are left out. To add a field, add a line to its section in
 //! [`sections`].
 
+mod bitmap;
 mod sections;
 
 use std::fmt::{Display, Write as _};
@@ -43,6 +44,7 @@ static SECTIONS: &[Section] = &[
     section("Errorstats", sections::errorstats),
     section("Cluster", sections::cluster),
     section("Keyspace", sections::keyspace),
+    section("Bitmap", bitmap::bitmap),
 ];
 
 /// `INFO [section ...]`: the sections named, in their own order whatever that of the names; `default`, which is also what

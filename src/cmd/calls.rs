@@ -1,17 +1,26 @@
-//! How often each command ran, for how long, and how often it was refused or failed: INFO's `commandstats`.
+//! How often each command ran, for how long, and how often it was refused or failed: INFO's `commandstats` and
+//! `latencystats`, LATENCY HISTOGRAM; and which calls took too long (SLOWLOG, LATENCY).
 //!
 //! Kept as [`crate::stats`] keeps its counters: a stripe for each thread, made when it first counts, summed when somebody
 //! asks; and a baseline in place of a reset.
 //!
-//! Calls are counted all, but of short commands only one in sixteen is timed and stands for the others: reading the clock
-//! before and after costs about a sixth of a SETBIT (65 ns of 400, measured in process on a busy machine).
+//! Calls are counted all, but of short commands only one in sixteen is timed and stands for those since the one timed before:
+//! reading the clock before and after costs about a sixth of a SETBIT (65 ns of 400, measured in process on a busy machine).
+//!
+//! None that takes too long is missed for that. A limit of less than ten milliseconds has all calls timed. Under a longer
+//! one, the default, the calls between two samples are watched with the system's coarse clock, which moves every few
+//! milliseconds and costs a sixth as much to read; for one that is caught that way, the time told may be off by a tick.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
+use nix::time::{ClockId, clock_gettime};
+
 use super::Command;
+use super::latency::histogram::{Counts, Histogram};
 use super::table::{self, TABLE};
+use crate::config::Config;
 use crate::stats;
 
 /// What is known of one command since the start or the last reset.
@@ -29,11 +38,15 @@ pub struct Tally {
 
 /// One thread's share of what is counted of a command.
 #[derive(Default)]
-struct Row([AtomicU64; COLUMNS]);
+struct Row {
+    columns: [AtomicU64; COLUMNS],
+    /// Made when a call is timed for the first time, while `latency-tracking` is on.
+    times: OnceLock<Box<Histogram>>,
+}
 
 const COLUMNS: usize = 5;
 const CALLS: usize = 0;
-/// Calls that were timed, and how long they took.
+/// Calls that were timed or that another one stands for, and how long they took.
 const TIMED: usize = 1;
 const NANOSECONDS: usize = 2;
 const REFUSED: usize = 3;
@@ -45,45 +58,108 @@ const SAMPLE: u64 = 16;
 /// A command that takes longer than this on average, in nanoseconds, is timed at every call.
 const LONG: u64 = 10_000;
 
+/// Limits below this, in nanoseconds, are watched with the exact clock: ticks of the coarse one may be 10 ms.
+const FINE: u64 = 10_000_000;
+
+/// No call is too long.
+const NEVER: u64 = u64::MAX;
+
+/// Where a clock stood when a call began.
+enum Started {
+    /// Nobody asks.
+    Unknown,
+    Exactly(Instant),
+    /// By the coarse clock.
+    About(Duration),
+}
+
+impl Started {
+    fn elapsed(&self) -> Option<Duration> {
+        match self {
+            Started::Unknown => None,
+            Started::Exactly(started) => Some(started.elapsed()),
+            Started::About(started) => Some(coarse_now().saturating_sub(*started)),
+        }
+    }
+}
+
+/// The coarse clock, since any fixed moment.
+fn coarse_now() -> Duration {
+    #[cfg(target_os = "linux")]
+    const COARSE: ClockId = ClockId::CLOCK_MONOTONIC_COARSE;
+    #[cfg(not(target_os = "linux"))]
+    const COARSE: ClockId = ClockId::CLOCK_MONOTONIC;
+    // It cannot fail for a clock that exists.
+    clock_gettime(COARSE).map_or(Duration::ZERO, Duration::from)
+}
+
 impl Row {
     /// Adds to a column. The row must be of this thread's `stripe`.
     fn add(&self, stripe: usize, column: usize, n: u64) {
-        stats::add(stripe, &self.0[column], n);
+        stats::add(stripe, &self.columns[column], n);
     }
 
     fn get(&self, column: usize) -> u64 {
-        self.0[column].load(Ordering::Relaxed)
+        self.columns[column].load(Ordering::Relaxed)
     }
 
-    /// Starts the clock if the next call is to be timed.
-    fn start(&self) -> Option<Instant> {
+    /// Starts the clock that the next call needs, if any.
+    fn start(&self, limit: u64) -> Started {
         let before = self.get(CALLS);
-        let timed = before < SAMPLE
+        let sampled = before < SAMPLE
             || before.is_multiple_of(SAMPLE)
             || self.get(NANOSECONDS) > self.get(TIMED).saturating_mul(LONG);
-        timed.then(Instant::now)
+        if sampled || limit < FINE {
+            Started::Exactly(Instant::now())
+        } else if limit < NEVER {
+            Started::About(coarse_now())
+        } else {
+            Started::Unknown
+        }
+    }
+
+    /// Counts a call that was timed, for all since the one before.
+    fn time(&self, stripe: usize, took: u64, tracking: bool) {
+        let calls = self.get(CALLS).saturating_sub(self.get(TIMED)).max(1);
+        self.add(stripe, TIMED, calls);
+        self.add(stripe, NANOSECONDS, took.saturating_mul(calls));
+        if tracking {
+            let times = self.times.get_or_init(Default::default);
+            times.add(stripe, took, calls);
+        }
     }
 }
 
 /// A call that is running.
 pub(super) struct Running<'a> {
+    calls: &'a Calls,
     row: &'a Row,
     stripe: usize,
-    started: Option<Instant>,
+    started: Started,
 }
 
 impl Running<'_> {
-    /// It answered, perhaps with an error. Only now it counts, so that CONFIG RESETSTAT does not forget itself.
-    pub(super) fn end(self, failed: bool) {
-        self.row.add(self.stripe, CALLS, 1);
-        if let Some(started) = self.started {
-            self.row.add(self.stripe, TIMED, 1);
-            self.row
-                .add(self.stripe, NANOSECONDS, nanoseconds(started.elapsed()));
-        }
+    /// It answered, perhaps with an error. Only now it counts, so that CONFIG RESETSTAT does not forget itself. How long it
+    /// took, if that was too long.
+    #[inline]
+    pub(super) fn end(self, failed: bool) -> Option<Duration> {
+        let Self {
+            calls,
+            row,
+            stripe,
+            started,
+        } = self;
+        row.add(stripe, CALLS, 1);
         if failed {
-            self.row.add(self.stripe, FAILED, 1);
+            row.add(stripe, FAILED, 1);
         }
+        let took = started.elapsed()?;
+        let too_long = nanoseconds(took) >= calls.watch.limit.load(Ordering::Relaxed);
+        if matches!(started, Started::Exactly(_)) {
+            let tracking = calls.watch.tracking.load(Ordering::Relaxed);
+            row.time(stripe, nanoseconds(took), tracking);
+        }
+        too_long.then_some(took)
     }
 }
 
@@ -93,14 +169,56 @@ fn nanoseconds(time: Duration) -> u64 {
 
 /// The tallies of all commands.
 pub struct Calls {
+    watch: Arc<Watch>,
     stripes: [OnceLock<Box<[Row]>>; stats::STRIPES],
     /// The sums at the last reset.
     baseline: Box<[Row]>,
 }
 
+/// What the settings ask for.
+struct Watch {
+    /// From how many nanoseconds on a call takes too long, whoever wants to know.
+    limit: AtomicU64,
+    /// Whether times are kept apart by length, for percentiles.
+    tracking: AtomicBool,
+}
+
+impl Watch {
+    fn new(config: &Config) -> Arc<Self> {
+        let watch = Arc::new(Self {
+            limit: AtomicU64::new(NEVER),
+            tracking: AtomicBool::new(true),
+        });
+        watch.read(config);
+        for setting in [
+            "latency-monitor-threshold",
+            "latency-tracking",
+            "slowlog-log-slower-than",
+        ] {
+            let watch = Arc::clone(&watch);
+            config.on_change(setting, move |config| {
+                watch.read(config);
+                Ok(())
+            });
+        }
+        watch
+    }
+
+    fn read(&self, config: &Config) {
+        let slow = config.slowlog_log_slower_than();
+        let spike = config.latency_monitor_threshold();
+        let limits = [slow, spike].into_iter().flatten().map(nanoseconds);
+        self.limit
+            .store(limits.min().unwrap_or(NEVER), Ordering::Relaxed);
+        self.tracking
+            .store(config.latency_tracking(), Ordering::Relaxed);
+    }
+}
+
 impl Calls {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         Self {
+            watch: Watch::new(config),
             stripes: std::array::from_fn(|_| OnceLock::new()),
             baseline: rows(),
         }
@@ -110,9 +228,10 @@ impl Calls {
     pub(super) fn start(&self, command: &'static Command) -> Running<'_> {
         let (stripe, row) = self.row(command);
         Running {
+            calls: self,
             row,
             stripe,
-            started: row.start(),
+            started: row.start(self.watch.limit.load(Ordering::Relaxed)),
         }
     }
 
@@ -152,6 +271,19 @@ impl Calls {
             .collect()
     }
 
+    /// How long the calls of a command took that were timed since the last reset; nothing if there were none.
+    pub(super) fn times(&self, command: &'static Command) -> Option<Counts> {
+        let at = place(command);
+        let before = self.baseline[at].times.get().map(|times| &**times);
+        let counts = Counts::sum(self.histograms(at), before);
+        (counts.calls() > 0).then_some(counts)
+    }
+
+    fn histograms(&self, at: usize) -> impl Iterator<Item = &Histogram> {
+        let rows = self.stripes.iter().filter_map(OnceLock::get);
+        rows.filter_map(move |rows| rows[at].times.get().map(|times| &**times))
+    }
+
     fn sum(&self, at: usize, column: usize) -> u64 {
         self.stripes
             .iter()
@@ -162,8 +294,12 @@ impl Calls {
 
     pub(super) fn reset(&self) {
         for (at, row) in self.baseline.iter().enumerate() {
-            for (column, cell) in row.0.iter().enumerate() {
+            for (column, cell) in row.columns.iter().enumerate() {
                 cell.store(self.sum(at, column), Ordering::Relaxed);
+            }
+            if self.histograms(at).next().is_some() {
+                let times = row.times.get_or_init(Default::default);
+                times.set(&Counts::sum(self.histograms(at), None));
             }
         }
     }
@@ -213,23 +349,39 @@ mod tests {
     #[test]
     fn short_commands_are_timed_now_and_then_and_long_ones_always() {
         let (stripe, row) = (stats::stripe(), Row::default());
-        let run = |time| {
-            let started = row.start();
+        let run = |limit, time| {
+            let started = row.start(limit);
             row.add(stripe, CALLS, 1);
-            if started.is_some() {
-                row.add(stripe, TIMED, 1);
-                row.add(stripe, NANOSECONDS, time);
+            if matches!(started, Started::Exactly(_)) {
+                row.time(stripe, time, true);
             }
-            started.is_some()
+            started
         };
-        let timed = (0..1600).filter(|_| run(100)).count();
+        let exact = |started: &Started| matches!(started, Started::Exactly(_));
+        let timed = (0..1600).filter(|_| exact(&run(NEVER, 100))).count();
         assert_eq!(timed, 16 + 99);
-        assert!(run(1_000_000_000), "the next sixteenth");
+        let times = Counts::sum(row.times.get().into_iter().map(|times| &**times), None);
+        assert_eq!(
+            (times.calls(), row.get(TIMED)),
+            (1585, 1585),
+            "to the last sample"
+        );
+        assert!(exact(&run(NEVER, 1_000_000_000)), "the next sixteenth");
+        assert_eq!(row.get(TIMED), 1601);
         assert!(
-            (0..10).all(|_| run(1_000_000_000)),
+            (0..10).all(|_| exact(&run(NEVER, 1_000_000_000))),
             "long on average by now"
         );
         assert_eq!(row.get(CALLS), 1600 + 11);
+    }
+
+    #[test]
+    fn while_somebody_asks_for_long_calls_none_is_unwatched() {
+        let row = Row::default();
+        (0..20).for_each(|_| row.add(stats::stripe(), CALLS, 1));
+        assert!(matches!(row.start(NEVER), Started::Unknown));
+        assert!(matches!(row.start(FINE), Started::About(_)));
+        assert!(matches!(row.start(FINE - 1), Started::Exactly(_)));
     }
 
     #[test]

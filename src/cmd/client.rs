@@ -1,7 +1,7 @@
 //! One connection, as commands see it: what it selected, queued and watches, and what others may know of it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -100,6 +100,10 @@ impl Client {
     /// The end of a command that waited: sends its reply.
     pub fn answer_late(&mut self, reply: Reply, out: &mut Output) {
         self.info.blocked.store(false, Ordering::Relaxed);
+        let reply = match self.info.unblocking.swap(0, Ordering::Relaxed) {
+            BY_ERROR => Reply::error("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            _ => reply,
+        };
         self.send(reply, out);
         self.done();
     }
@@ -143,6 +147,11 @@ impl Client {
     }
 }
 
+/// CLIENT UNBLOCK: as if the time were over.
+const BY_TIME: u8 = 1;
+/// CLIENT UNBLOCK: with an error.
+const BY_ERROR: u8 = 2;
+
 /// What the rest of the server may know of a connection. Written by the connection, read by anybody.
 pub struct ClientInfo {
     pub id: u64,
@@ -166,6 +175,10 @@ pub struct ClientInfo {
     pub queued_bytes: AtomicUsize,
     /// A command of its answers later.
     pub blocked: AtomicBool,
+    /// A command of its is held back, or was when it was looked at last (CLIENT PAUSE).
+    pub(super) postponed: AtomicBool,
+    /// Somebody ended its waiting: one of the constants below, 0 if nobody did.
+    unblocking: AtomicU8,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
     /// Bytes read and not yet run; and room left in the read buffer.
@@ -233,6 +246,22 @@ impl ClientInfo {
     /// Who it is.
     pub fn user(&self) -> Arc<User> {
         Arc::clone(&self.user.lock())
+    }
+
+    /// Ends its waiting for an answer, as if the time were over or with an error. Whether it waited.
+    pub(super) fn unblock(&self, error: bool) -> bool {
+        if !self.blocked.load(Ordering::Relaxed) {
+            return false;
+        }
+        let how = if error { BY_ERROR } else { BY_TIME };
+        self.unblocking.store(how, Ordering::Relaxed);
+        self.wake();
+        true
+    }
+
+    /// Whether somebody did.
+    pub fn is_unblocked(&self) -> bool {
+        self.unblocking.load(Ordering::Relaxed) != 0
     }
 
     /// Whether it comes from this machine: by a Unix socket, or from a loopback address.
@@ -309,6 +338,8 @@ impl Clients {
             queued: AtomicI64::new(-1),
             queued_bytes: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
+            postponed: AtomicBool::new(false),
+            unblocking: AtomicU8::new(0),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             query_buffer: AtomicUsize::new(0),

@@ -228,7 +228,10 @@ pub(super) fn describe(info: &ClientInfo, now_ms: i64, arguments: usize) -> Stri
         ('O', info.is_monitor()),
         ('P', info.is_subscribed()),
         ('x', queued >= 0),
-        ('b', info.blocked.load(Ordering::Relaxed)),
+        (
+            'b',
+            info.blocked.load(Ordering::Relaxed) || info.is_postponed(),
+        ),
         ('d', dirty),
         ('A', info.is_closing()),
         ('U', info.unix),

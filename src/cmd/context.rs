@@ -1,8 +1,11 @@
 //! What a handler works with: the caller, the server, and the keys its row locked.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use super::{Args, Client, CmdError, Command, Flags, Flow, Scope, World, count_error, monitor};
+use super::{
+    Args, Client, CmdError, Command, Flags, Flow, Scope, World, count_error, latency, monitor,
+};
 use crate::bits::View;
 use crate::persist::aof::Open;
 use crate::resp::{Output, Reply, Request};
@@ -79,7 +82,9 @@ impl<'a> Context<'a> {
         if self.said == Said::Request && self.block.is_some() {
             self.log(args.request().iter());
         }
-        running.end(reply.is_error());
+        if let Some(took) = running.end(reply.is_error()) {
+            self.took_long(args.request(), took);
+        }
         monitor::show(self.world, self.client, self.command, args.request());
         self.world.stats.count(Counter::Commands);
         self.client.info.count_command();
@@ -118,6 +123,27 @@ impl<'a> Context<'a> {
     pub(super) fn end_block(&mut self) {
         if let Some(end) = self.block.take().and_then(Open::commit) {
             self.client.logged = end;
+        }
+    }
+
+    /// Notes that the running command took long, for whoever set a limit that it reached.
+    #[cold]
+    fn took_long(&self, request: Request<'_>, took: Duration) {
+        let (world, command) = (self.world, self.command);
+        let config = &world.config;
+        let now_ms = world.keyspace.clock().now_ms();
+        let reached = |limit: Option<Duration>| limit.is_some_and(|limit| took >= limit);
+        if reached(config.slowlog_log_slower_than()) && !command.flags.contains(Flags::SKIP_SLOWLOG)
+        {
+            let most = config.slowlog_max_len();
+            let ended = (now_ms, took);
+            world
+                .slowlog
+                .add(self.client, command, request, ended, most);
+        }
+        if reached(config.latency_monitor_threshold()) {
+            let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            world.spikes.add(latency::event(command), now_ms, millis);
         }
     }
 

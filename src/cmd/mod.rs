@@ -40,6 +40,7 @@ mod gate;
 mod info;
 mod introspect;
 mod keys;
+mod latency;
 mod lcs;
 mod loading;
 mod long_double;
@@ -50,6 +51,7 @@ mod metrics;
 mod monitor;
 mod notify;
 mod object;
+mod pause;
 mod pubsub;
 mod roaring;
 mod save;
@@ -57,6 +59,7 @@ mod saves;
 pub mod session;
 mod set;
 mod settings;
+mod slowlog;
 mod string;
 mod subsequence;
 pub mod table;
@@ -76,9 +79,10 @@ pub use gate::{Bar, Gate};
 pub use loading::{LoadError, Loading, load};
 pub use metrics::Metrics;
 pub use saves::{Farewell, Saves, may_end, tick};
+pub use pause::is_on as is_paused;
 pub use world::World;
 
-use crate::resp::{Output, Reply, Request};
+use crate::resp::{Output, OwnedRequest, Reply, Request};
 
 /// What a handler answers.
 pub type CmdResult = Result<Reply, CmdError>;
@@ -92,8 +96,18 @@ pub enum Flow {
     Close,
     /// Reads no further until the wait is over, then sends its reply.
     Wait(Wait),
+    /// Runs the request again later.
+    Postpone(Held),
     /// Ends the server.
     Shutdown,
+}
+
+/// A request that may not run now (CLIENT PAUSE).
+#[derive(Debug)]
+pub struct Held {
+    pub request: OwnedRequest,
+    /// Milliseconds until it may, if nothing happens.
+    pub at_most_ms: u64,
 }
 
 /// A command that answers later.
@@ -110,12 +124,18 @@ pub fn execute(world: &World, client: &mut Client, request: Request<'_>, out: &m
     let (reply, flow) = answer(world, client, request, out);
     client.send(reply, out);
     client.collect_mail(out);
-    if matches!(flow, Flow::Wait(_)) {
-        client.info.blocked.store(true, Ordering::Relaxed);
-    } else {
-        client.done();
+    match flow {
+        Flow::Wait(_) => client.info.blocked.store(true, Ordering::Relaxed),
+        Flow::Postpone(_) => {}
+        _ => client.done(),
     }
     flow
+}
+
+/// Runs a request that was held back.
+pub fn resume(world: &World, client: &mut Client, held: &Held, out: &mut Output) -> Flow {
+    client.info.postponed.store(false, Ordering::Relaxed);
+    execute(world, client, held.request.as_request(), out)
 }
 
 fn answer(
@@ -135,6 +155,14 @@ fn answer(
             return (count_error(world, error.into()), Flow::Continue);
         }
     };
+    if let Some(at_most_ms) = pause::holds(world, client, command) {
+        client.info.postponed.store(true, Ordering::Release);
+        let held = Held {
+            request: request.into(),
+            at_most_ms,
+        };
+        return (Reply::None, Flow::Postpone(held));
+    }
     if client.queue.is_some() && !command.runs_in_multi() {
         transaction::enqueue(client, command, request);
         return (Reply::Simple("QUEUED".into()), Flow::Continue);

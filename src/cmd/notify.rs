@@ -41,9 +41,7 @@ bitflags! {
 }
 
 impl Classes {
-    /// As CONFIG GET shows them.
     fn read(letters: &[u8]) -> Self {
-        let all = Self::GENERIC | Self::STRING | Self::EXPIRED | Self::EVICTED;
         let class = |letter: &u8| match letter {
             b'K' => Self::KEYSPACE,
             b'E' => Self::KEYEVENT,
@@ -54,7 +52,6 @@ impl Classes {
             b'n' => Self::NEW,
             b'm' => Self::MISS,
             b'o' => Self::OVERWRITTEN,
-            b'A' => all,
             _ => Self::empty(), // of types that are not here
         };
         let classes: Self = letters.iter().map(class).collect();
@@ -194,10 +191,7 @@ mod tests {
 
     #[test]
     fn events_need_somewhere_to_go() {
-        assert_eq!(Classes::read(b"A"), Classes::empty());
+        assert_eq!(Classes::read(b"g$x"), Classes::empty());
         assert_eq!(Classes::read(b"$lK"), Classes::STRING | Classes::KEYSPACE);
-        let ordinary = Classes::read(b"AKE");
-        assert!(!ordinary.intersects(Classes::NEW | Classes::MISS | Classes::OVERWRITTEN));
-        assert!(ordinary.contains(Classes::GENERIC | Classes::EXPIRED | Classes::EVICTED));
     }
 }

@@ -176,10 +176,13 @@ fn store(cx: &mut Context<'_>, key: &[u8], value: &[u8], only: Only, until: Unti
         match until {
             Until::Moment(at) => cx.put_bytes(key, value, Some(at)),
             Until::Removed => cx.put_bytes(key, value, None),
-            Until::AsBefore => match cx.edit(key) {
-                Some(mut entry) => entry.replace(Value::set(value)),
-                None => cx.put_bytes(key, value, None),
-            },
+            Until::AsBefore if cx.peek(key).is_none() => cx.put_bytes(key, value, None),
+            Until::AsBefore => {
+                cx.notify_put(cx.client.db, key);
+                if let Some(mut entry) = cx.edit(key) {
+                    entry.replace(Value::set(value));
+                }
+            }
         }
         cx.changed("set", key);
         if let Until::Moment(at) = until {

@@ -8,8 +8,9 @@ use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Sco
 pub use super::lookup::find;
 use super::{
     CmdError, acl, admin, bitfield, bitinfo, bitmany, bitmap, bitop, bitopcard, bitscan, clients,
-    connection, container, counter, debug, dump, expire, info, introspect, keys, lcs, memory,
-    monitor, object, pubsub, roaring, save, set, settings, string, transaction,
+    connection, container, counter, debug, dump, expire, info, introspect, keys, latency, lcs,
+    memory, monitor, object, pause, pubsub, roaring, save, set, settings, slowlog, string,
+    transaction,
 };
 use crate::resp::Request;
 use crate::store::Access;
@@ -144,8 +145,11 @@ pub static TABLE: &[Command] = &[
         row("client|list",     -2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[CONNECTION], &[],             clients::list).tips(&["nondeterministic_output"]),
         row("client|no-evict",  3, &[ADMIN, NOSCRIPT, LOADING, STALE], &[CONNECTION], &[],             clients::no_evict),
         row("client|no-touch",  3, &[NOSCRIPT, LOADING, STALE],     &[CONNECTION], &[],             clients::no_touch),
+        row("client|pause",    -3, &[ADMIN, NOSCRIPT, LOADING, STALE], &[CONNECTION], &[],             pause::pause),
         row("client|reply",     3, &[NOSCRIPT, LOADING, STALE],     &[CONNECTION], &[],             clients::reply),
         row("client|setinfo",   4, &[NOSCRIPT, LOADING, STALE],     &[CONNECTION], &[],             clients::setinfo).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
+        row("client|unblock",  -3, &[ADMIN, NOSCRIPT, LOADING, STALE], &[CONNECTION], &[],             pause::unblock),
+        row("client|unpause",   2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[CONNECTION], &[],             pause::unpause),
         row("client|setname",   3, &[NOSCRIPT, LOADING, STALE],     &[CONNECTION], &[],             clients::setname).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
     ]),
     // introspect
@@ -205,6 +209,23 @@ pub static TABLE: &[Command] = &[
         row("memory|purge",   2, &[],                             &[],           &[],             memory::purge).tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
         row("memory|stats",   2, &[],                             &[],           &[],             memory::stats).scope(Scope::Walk(Access::Read)).tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]),
         row("memory|usage",  -3, &[READONLY],                     &[],           &[looks(2)],     memory::usage),
+    ]),
+    // latency
+    row("latency",       -2, &[],                             &[],           &[],             container::none).subcommands(&[
+        row("latency|doctor",   2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],      &[],             latency::doctor).tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]),
+        row("latency|graph",    3, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],      &[],             latency::graph).tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]),
+        row("latency|help",     2, &[LOADING, STALE],            &[],           &[],             container::help),
+        row("latency|histogram", -2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],    &[],             latency::histogram).tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]),
+        row("latency|history",  3, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],      &[],             latency::history).tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]),
+        row("latency|latest",   2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],      &[],             latency::latest).tips(&["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"]),
+        row("latency|reset",   -2, &[ADMIN, NOSCRIPT, LOADING, STALE], &[],      &[],             latency::reset).tips(&["request_policy:all_nodes", "response_policy:agg_sum"]),
+    ]),
+    // slowlog
+    row("slowlog",       -2, &[],                             &[],           &[],             container::none).subcommands(&[
+        row("slowlog|get",     -2, &[ADMIN, LOADING, STALE],     &[],           &[],             slowlog::get).tips(&["request_policy:all_nodes", "nondeterministic_output"]),
+        row("slowlog|help",     2, &[LOADING, STALE],            &[],           &[],             container::help),
+        row("slowlog|len",      2, &[ADMIN, LOADING, STALE],     &[],           &[],             slowlog::len).tips(&["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"]),
+        row("slowlog|reset",    2, &[ADMIN, LOADING, STALE],     &[],           &[],             slowlog::reset).tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]),
     ]),
     // pubsub
     row("psubscribe",    -2, &[PUBSUB, NOSCRIPT, LOADING, STALE], &[], &[],             pubsub::psubscribe),

@@ -55,6 +55,13 @@ impl Queue {
     fn flags(&self) -> impl Iterator<Item = Flags> {
         self.commands.iter().map(|(command, _)| command.flags)
     }
+
+    /// Whether one of the commands changes something.
+    pub(super) fn writes(&self) -> bool {
+        self.commands
+            .iter()
+            .any(|(command, _)| command.changes_replicas())
+    }
 }
 
 impl Command {

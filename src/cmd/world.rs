@@ -9,9 +9,12 @@ use super::calls::Calls;
 use super::footprint::Footprint;
 use super::gate::Gate;
 use super::loading::Loading;
+use super::latency::Spikes;
 use super::notify::Notifier;
+use super::pause::Pause;
 use super::pubsub::Broker;
 use super::saves::Saves;
+use super::slowlog::SlowLog;
 use super::{Acl, Ceiling, Clients};
 use crate::config::Config;
 use crate::persist::aof::Log;
@@ -40,6 +43,12 @@ pub struct World {
     pub started_ms: i64,
     /// How often each command ran.
     pub calls: Calls,
+    /// The last commands that took long.
+    pub slowlog: SlowLog,
+    /// Moments in which something took long.
+    pub spikes: Spikes,
+    /// CLIENT PAUSE.
+    pub pause: Pause,
     /// How much memory the process uses, and the most it ever did.
     pub footprint: Footprint,
     /// Keeps that under `maxmemory`.
@@ -132,6 +141,7 @@ impl World {
             clock.clone(),
         );
         let broker = Broker::new(&config, Arc::clone(&stats));
+        let calls = Calls::new(&config);
         let notifier = Notifier::new(&config, Arc::clone(&broker));
         let log = Arc::<Log>::default();
         let keyspace = Keyspace::new(config.databases(), clock.clone());
@@ -149,7 +159,10 @@ impl World {
             changes: AtomicU64::new(0),
             run_id: run_id(),
             started_ms: clock.now_ms(),
-            calls: Calls::new(),
+            calls,
+            slowlog: SlowLog::default(),
+            spikes: Spikes::default(),
+            pause: Pause::default(),
             footprint: Footprint::new(),
             ceiling,
             burden: Burden::default(),

@@ -304,9 +304,39 @@ impl Config {
         self.switch(at!("lazyfree-lazy-user-flush"))
     }
 
-    /// The classes of keyspace events to publish, as letters in the order CONFIG GET shows.
-    pub fn notify_keyspace_events(&self) -> Arc<[u8]> {
-        self.text(at!("notify-keyspace-events"))
+    /// The classes of keyspace events to publish, each as its letter: none is `A`, which stands for several.
+    pub fn notify_keyspace_events(&self) -> Vec<u8> {
+        list::event_letters(self.number(at!("notify-keyspace-events")))
+    }
+
+    // What takes long.
+
+    /// From which time on a command goes to the slow log. `None` for never.
+    pub fn slowlog_log_slower_than(&self) -> Option<Duration> {
+        let micros = self.number(at!("slowlog-log-slower-than"));
+        u64::try_from(micros).ok().map(Duration::from_micros)
+    }
+
+    /// How many commands the slow log keeps.
+    pub fn slowlog_max_len(&self) -> usize {
+        usize::try_from(self.natural(at!("slowlog-max-len"))).unwrap_or(usize::MAX)
+    }
+
+    /// From which time on the latency monitor notes a moment. `None` for never.
+    pub fn latency_monitor_threshold(&self) -> Option<Duration> {
+        let millis = self.natural(at!("latency-monitor-threshold"));
+        (millis > 0).then(|| Duration::from_millis(millis))
+    }
+
+    /// Whether it is counted how many calls took how long.
+    pub fn latency_tracking(&self) -> bool {
+        self.switch(at!("latency-tracking"))
+    }
+
+    /// The percentiles of INFO's `latencystats`, 0 to 100, as written.
+    pub fn latency_percentiles(&self) -> Vec<String> {
+        let shown = self.name(at!("latency-tracking-info-percentiles"));
+        shown.split_whitespace().map(str::to_owned).collect()
     }
 
     // Files.
@@ -433,15 +463,6 @@ impl Config {
     /// Who may change guarded settings.
     pub fn enable_protected_configs(&self) -> Permission {
         Permission::from_number(self.number(at!("enable-protected-configs")))
-    }
-
-    /// Microseconds from which a command is slow; negative for never.
-    pub fn slowlog_log_slower_than(&self) -> i64 {
-        self.number(at!("slowlog-log-slower-than"))
-    }
-
-    pub fn slowlog_max_len(&self) -> u64 {
-        self.natural(at!("slowlog-max-len"))
     }
 
     pub fn shutdown_on_sigint(&self) -> ShutdownFlags {

@@ -156,6 +156,7 @@ impl Kind {
             Kind::YesNo => if number == 0 { "no" } else { "yes" }.into(),
             Kind::Choice(choices) => choice_name(choices, number).into(),
             Kind::Flags(choices) => flag_names(choices, number).into(),
+            Kind::Events => list::show_events(number),
             Kind::Octal(_) => format!("{number:o}").into(),
             Kind::SizeOrPercent if number < 0 => format!("{}%", -number).into(),
             _ => number.to_string().into(),
@@ -177,7 +178,7 @@ impl Kind {
                 value,
             ) => {
                 let mut line = [name.as_bytes(), b" "].concat();
-                words::quote(value.bytes(), &mut line);
+                words::quote(&self.show(value), &mut line);
                 vec![(line, changed || matches!(self, Kind::Directory))]
             }
             (Kind::Bind, _) if !changed => Vec::new(),

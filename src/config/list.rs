@@ -19,10 +19,13 @@ const CLASSES: [(&str, &str, &str); 3] = [
     ("pubsub", "pubsub", "pubsub"),
 ];
 
-/// The letters of `notify-keyspace-events` in the order they are shown. `A` stands for those in [`ALL_EVENTS`].
-const EVENT_CLASSES: &[u8] = b"g$lshzxetdnoc";
-const ALL_EVENTS: &[u8] = b"g$lshzxetd";
-const EVENT_FLAGS: &[u8] = b"KEm";
+/// The letters of `notify-keyspace-events` in the order they are shown, first those that `A` stands for. Each is a bit of
+/// the setting's number, the first the lowest.
+const EVENTS: &[u8] = b"g$lshzxetdnocKEm";
+/// How many of them `A` stands for.
+const ALL_EVENTS: usize = 10;
+/// How many of them are not shown beside an `A`, as in Redis, though they count.
+const EVENT_CLASSES: usize = 13;
 
 fn joined<T: ToString>(words: impl IntoIterator<Item = T>) -> Value {
     let words: Vec<String> = words.into_iter().map(|word| word.to_string()).collect();
@@ -181,24 +184,37 @@ pub(super) fn percentiles(words: &[&[u8]]) -> Result<Value, String> {
     Ok(joined(shown))
 }
 
-/// `notify-keyspace-events`: letters in any order, shown in one, with `A` for all ordinary classes.
+/// `notify-keyspace-events`: letters in any order.
 pub(super) fn events(word: &[u8]) -> Result<Value, String> {
-    let known = |letter: &u8| {
-        *letter == b'A' || EVENT_CLASSES.contains(letter) || EVENT_FLAGS.contains(letter)
-    };
-    if !word.iter().all(known) {
-        return Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into());
+    const ALL: i64 = (1 << ALL_EVENTS) - 1;
+    let bits = word.iter().try_fold(0, |bits, letter| match letter {
+        b'A' => Some(bits | ALL),
+        letter => {
+            let at = EVENTS.iter().position(|known| known == letter)?;
+            Some(bits | 1 << at)
+        }
+    });
+    bits.map(Value::Number)
+        .ok_or_else(|| "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into())
+}
+
+/// Every letter that was given or meant.
+pub(super) fn event_letters(bits: i64) -> Vec<u8> {
+    let given = |&at: &usize| bits >> at & 1 == 1;
+    let letters = (0..EVENTS.len()).filter(given);
+    letters.map(|at| EVENTS[at]).collect()
+}
+
+/// The letters as they are shown, with `A` for all ordinary classes.
+pub(super) fn show_events(bits: i64) -> Vec<u8> {
+    let letters = event_letters(bits);
+    if !letters.starts_with(&EVENTS[..ALL_EVENTS]) {
+        return letters;
     }
-    let given = |letter: &u8| {
-        word.contains(letter) || (word.contains(&b'A') && ALL_EVENTS.contains(letter))
-    };
-    let mut shown: Vec<u8> = if ALL_EVENTS.iter().all(given) {
-        vec![b'A']
-    } else {
-        EVENT_CLASSES.iter().copied().filter(given).collect()
-    };
-    shown.extend(EVENT_FLAGS.iter().copied().filter(given));
-    Ok(Value::text(shown))
+    let ways = letters
+        .into_iter()
+        .filter(|letter| EVENTS[EVENT_CLASSES..].contains(letter));
+    std::iter::once(b'A').chain(ways).collect()
 }
 
 /// `dir path`: the directory itself, absolute and without symbolic links, as the system's own answer to "where am I"
@@ -298,13 +314,16 @@ mod tests {
             ("KEAnmoc", "AKEm"),
         ];
         for (text, expected) in cases {
-            assert_eq!(
-                shown(events(text.as_bytes())).as_deref(),
-                Ok(expected),
-                "{text}"
-            );
+            let Ok(Value::Number(bits)) = events(text.as_bytes()) else {
+                panic!("{text}");
+            };
+            assert_eq!(show_events(bits).escape_ascii().to_string(), expected);
         }
-        assert!(shown(events(b"Q")).is_err());
+        let Ok(Value::Number(bits)) = events(b"KAn") else {
+            panic!("`n` goes with `A`");
+        };
+        assert_eq!(event_letters(bits), b"g$lshzxetdnK");
+        assert!(events(b"Q").is_err());
     }
 
     #[test]

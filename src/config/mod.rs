@@ -293,9 +293,9 @@ impl Default for Config {
     }
 }
 
-/// A row's default value. An empty one is empty text, whatever else its kind asks of new values.
+/// A row's default value. An empty one is empty text, whatever else its kind asks of new values, or no letters.
 fn default(setting: &table::Setting) -> Value {
-    if setting.default.is_empty() {
+    if setting.default.is_empty() && !matches!(setting.kind, kind::Kind::Events) {
         return Value::text("");
     }
     let value = setting.kind.parse(

@@ -38,7 +38,7 @@ pub(super) async fn sweep(shared: Arc<Shared>) {
     loop {
         let hz = shared.world.config.hz().max(1);
         tokio::time::sleep(Duration::from_millis(1000 / u64::from(hz))).await;
-        if !shared.world.paused.sweep() {
+        if !shared.world.paused.sweep() && !cmd::is_paused(&shared.world) {
             while !shared.world.keyspace.sweep(SWEEP_KEYS).all {
                 shared.world.stats.count(Counter::ExpireTimeCaps);
                 tokio::task::yield_now().await;

@@ -35,7 +35,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use super::{Shared, buffers, crowd, listener::Peer};
 use crate::{
-    cmd::{self, Client, Flow, Origin, Wait},
+    cmd::{self, Client, Flow, Held, Origin, Wait},
     resp::{Limits, Output, Parser},
     stats::Counter,
 };
@@ -111,6 +111,8 @@ enum Step {
     Yield,
     /// The last one answers later.
     Wait(Wait),
+    /// The last one is to be run again later.
+    Postpone(Held),
     /// The last one ends the connection, once the replies are written or at once.
     End(End),
 }
@@ -209,6 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 // Apart, so that its timer is not part of every connection.
                 Step::Wait(wait) => Box::pin(self.wait(wait)).await?,
+                Step::Postpone(held) => Box::pin(self.postpone(held)).await?,
                 Step::End(end) => return Err(end),
             }
         }
@@ -272,6 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Flow::Continue => {}
                 Flow::Close => return Step::End(End::Done),
                 Flow::Wait(wait) => return Step::Wait(wait),
+                Flow::Postpone(held) => return Step::Postpone(held),
                 Flow::Shutdown => {
                     self.shared.stopper.stop();
                     return Step::End(End::Stopping);
@@ -302,11 +306,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Lets a command wait. What the client sends meanwhile stays unrun; that it goes is noticed.
     async fn wait(&mut self, wait: Wait) -> Result<(), End> {
-        let timeout = wait.timeout_ms.map_or(Duration::MAX, Duration::from_millis);
+        self.idle(wait.timeout_ms, |connection| {
+            connection.client.info.is_unblocked()
+        })
+        .await?;
+        self.client.answer_late(wait.reply, &mut self.output);
+        Ok(())
+    }
+
+    /// Holds a command back while CLIENT PAUSE says so, then runs it.
+    async fn postpone(&mut self, mut held: Held) -> Result<(), End> {
+        loop {
+            self.idle(Some(held.at_most_ms), |connection| {
+                !cmd::is_paused(&connection.shared.world)
+            })
+            .await?;
+            let world = &self.shared.world;
+            match cmd::resume(world, &mut self.client, &held, &mut self.output) {
+                Flow::Continue => return Ok(()),
+                Flow::Close => return Err(End::Done),
+                Flow::Wait(wait) => return self.wait(wait).await,
+                Flow::Postpone(again) => held = again,
+                Flow::Shutdown => {
+                    self.shared.stopper.stop();
+                    return Err(End::Stopping);
+                }
+            }
+        }
+    }
+
+    /// Writes, and reads a little ahead, until so many milliseconds have passed or `done` says so when the connection is
+    /// woken.
+    async fn idle(
+        &mut self,
+        timeout_ms: Option<u64>,
+        done: impl Fn(&Self) -> bool,
+    ) -> Result<(), End> {
+        let timeout = timeout_ms.map_or(Duration::MAX, Duration::from_millis);
         let mut over = pin!(tokio::time::sleep(timeout));
         poll_fn(|cx| {
             self.check()?;
             self.write(cx)?;
+            if done(self) {
+                return Poll::Ready(Ok(()));
+            }
             while self.input.len() < READ_AHEAD {
                 match self.read(cx) {
                     Poll::Ready(result) => result?,
@@ -315,9 +358,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             over.as_mut().poll(cx).map(Ok::<_, End>)
         })
-        .await?;
-        self.client.answer_late(wait.reply, &mut self.output);
-        Ok(())
+        .await
     }
 
     /// Writes everything that waits.

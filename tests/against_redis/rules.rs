@@ -51,6 +51,12 @@ const RULES: &[Rule] = &[
     Rule { command: "CONFIG HELP",    alike: help,        reason: "the help is told in each server's own words" },
     Rule { command: "DEBUG HELP",     alike: help,        reason: "the help is told in each server's own words" },
     Rule { command: "MEMORY HELP",    alike: help,        reason: "the help is told in each server's own words" },
+    Rule { command: "LATENCY HELP",   alike: help,        reason: "the help is told in each server's own words" },
+    Rule { command: "PUBSUB HELP",    alike: help,        reason: "the help is told in each server's own words" },
+    Rule { command: "SLOWLOG HELP",   alike: help,        reason: "the help is told in each server's own words" },
+    Rule { command: "LATENCY DOCTOR", alike: shape,       reason: "the advice is given in each server's own words" },
+    Rule { command: "LATENCY HISTOGRAM", alike: shape,    reason: "the times are each server's own" },
+    Rule { command: "SLOWLOG GET",    alike: slow,        reason: "the times and ports are each server's own" },
     Rule { command: "OBJECT HELP",    alike: help,        reason: "the help is told in each server's own words" },
 ];
 
@@ -235,6 +241,15 @@ fn same_pairs(redis: &Node, ours: &Node) -> bool {
         pairs
     };
     sorted(redis) == sorted(ours)
+}
+
+/// Entries with the same numbers, arguments and names.
+fn slow(redis: &Node, ours: &Node) -> bool {
+    let alike = |(redis, ours): (&Node, &Node)| {
+        let (redis, ours) = (&redis.items, &ours.items);
+        redis.len() == 6 && ours.len() == 6 && [0, 3, 5].into_iter().all(|at| redis[at] == ours[at])
+    };
+    redis.items.len() == ours.items.len() && redis.items.iter().zip(&ours.items).all(alike)
 }
 
 /// The whole keyspace in one reply, as a set. (Scans in several steps have a test of their own.)

@@ -33,6 +33,7 @@ scripts!(
     dump,
     keys,
     maxmemory,
+    slow,
     strings,
     transactions,
     unknown

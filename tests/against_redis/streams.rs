@@ -23,7 +23,7 @@ macro_rules! streams {
     };
 }
 
-streams!(events, monitor, pubsub);
+streams!(events, monitor, pause, pubsub);
 
 /// How long both servers have to send the last of what they are going to.
 const SETTLE: Duration = Duration::from_secs(5);
@@ -49,10 +49,13 @@ fn random_rounds_have_the_same_events() {
             asked.expect("a server that listens");
             BTreeMap::from([(1, connection)])
         };
-        let (redis, ours) = (listen(&pair.redis), listen(&pair.ours));
+        let (mut redis, mut ours) = (listen(&pair.redis), listen(&pair.ours));
         let steps = generate::round(seed, crate::ROUND);
         if let Some(difference) = play::play(&pair, &steps) {
             panic!("seed {seed}: {}", difference.told);
+        }
+        for connection in redis.values_mut().chain(ours.values_mut()) {
+            connection.listen(QUIET).expect("a server that goes on");
         }
         let mut wrong = Vec::new();
         heard += compare(&format!("seed {seed}"), redis, ours, &mut wrong);
@@ -161,8 +164,11 @@ fn compare(
                 &mut *ours
             };
             if Instant::now() > deadline || slower.listen(SETTLE / 50).is_err() {
+                let at = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
                 wrong.push(format!(
-                    "{place}, connection {seat}\n  Redis: {a}\n  ours:  {b}"
+                    "{place}, connection {seat}, at {at}\n  Redis: {}\n  ours:  {}",
+                    around(&a, at),
+                    around(&b, at)
                 ));
                 break;
             }
@@ -171,6 +177,12 @@ fn compare(
     ours.values()
         .map(|connection| connection.received().len())
         .sum()
+}
+
+/// Some of a stream, from shortly before `at` on.
+fn around(text: &str, at: usize) -> &str {
+    let start = at.saturating_sub(200);
+    &text[start..text.len().min(at + 400)]
 }
 
 /// What HELLO says of the module that comes with Redis 8.

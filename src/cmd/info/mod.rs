@@ -42,6 +42,10 @@ static SECTIONS: &[Section] = &[
         ..section("Commandstats", sections::commandstats)
     },
     section("Errorstats", sections::errorstats),
+    Section {
+        default: false,
+        ..section("Latencystats", sections::latencystats)
+    },
     section("Cluster", sections::cluster),
     section("Keyspace", sections::keyspace),
     section("Bitmap", bitmap::bitmap),

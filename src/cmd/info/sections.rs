@@ -11,6 +11,7 @@ use super::super::footprint;
 use super::super::memory::{client_buffers, ratio};
 use super::super::pubsub::Kind;
 use super::super::{Bar, Context};
+use super::super::table;
 use super::{Page, human};
 use crate::config::{MaxmemoryPolicy, REDIS_VERSION};
 use crate::stats::{Counter, Rate};
@@ -94,7 +95,7 @@ pub(super) fn clients(cx: &Context<'_>, page: &mut Page) {
         |of: fn(&super::super::ClientInfo) -> usize| all.iter().map(|client| of(client)).max();
     let blocked = all
         .iter()
-        .filter(|client| client.blocked.load(Relaxed))
+        .filter(|client| client.blocked.load(Relaxed) || client.is_postponed())
         .count();
     page.field("connected_clients", all.len());
     page.field("cluster_connections", 0);
@@ -395,6 +396,25 @@ pub(super) fn commandstats(cx: &Context<'_>, page: &mut Page) {
             tally.calls, tally.refused, tally.failed
         );
         page.field(&format!("cmdstat_{}", command.name), line);
+    }
+}
+
+/// The times that so many percent of the calls of each command did not exceed, in microseconds.
+pub(super) fn latencystats(cx: &Context<'_>, page: &mut Page) {
+    let percentiles = cx.world.config.latency_percentiles();
+    for command in table::all() {
+        let Some(times) = cx.world.calls.times(command) else {
+            continue;
+        };
+        let shown: Vec<String> = percentiles
+            .iter()
+            .map(|text| {
+                let nanoseconds = times.percentile(text.parse().unwrap_or(100.0));
+                format!("p{text}={:.3}", nanoseconds as f64 / 1000.0)
+            })
+            .collect();
+        let name = format!("latency_percentiles_usec_{}", command.name);
+        page.field(&name, shown.join(","));
     }
 }
 

@@ -86,6 +86,31 @@ equal "binary-safe multibulk by --pipe" "$(printf '*3\r\n$3\r\nSET\r\n$3\r\nbin\
 equal "those bytes" "$(cli --no-raw GET bin)" '"\x00\xff\r\n"'
 equal "big keys" "$(cli --bigkeys 2>/dev/null | grep -c 'strings with')" "1"
 equal "memory keys" "$(cli --memkeys 2>/dev/null | grep -c 'strings with')" "1"
+# redis-cli's other modes, each for as long as a person would look.
+equal "stat" "$(cli --stat -i 0.05 2>/dev/null | head -6 | grep -cE '^[0-9]+ +[0-9.]+[KMG] +[0-9]+ +[0-9]+ +[0-9]+ \(\+[0-9]+\)')" "4"
+equal "latency" "$(timeout 5 "${REDIS_CLI:-redis-cli}" -h "$host" -p "$port" --raw -i 0.2 --latency | awk '{ print NF, ($3 < 1000), ($4 > 0) }')" "4 1 1"
+equal "hot keys need LFU" "$(cli --hotkeys 2>&1 | grep -c 'maxmemory policy is not')" "1"
+equal "scan of everything" "$(cli --scan | wc -l)" "$(cli DBSIZE)"
+listen() {
+    timeout 5 "${REDIS_CLI:-redis-cli}" -h "$host" -p "$port" "$@" &
+    sleep 0.3
+}
+heard=$(listen SUBSCRIBE news | sed -u '6q' & sleep 0.6; cli PUBLISH news hello >/dev/null; wait)
+equal "subscribe" "$(printf '%s' "$heard" | tr '\n' ' ')" "subscribe news 1 message news hello"
+heard=$(listen MONITOR | sed -u '2q' & sleep 0.6; cli SETBIT seen 7 1 >/dev/null; wait)
+equal "monitor" "$(printf '%s' "$heard" | tail -1 | sed 's/.*] //')" '"SETBIT" "seen" "7" "1"'
+
+# redis-benchmark with its own list of tests, as far as they are strings.
+bench() {
+    "${REDIS_BENCHMARK:-redis-benchmark}" -h "$host" -p "$port" "$@" 2>&1
+}
+if command -v "${REDIS_BENCHMARK:-redis-benchmark}" >/dev/null; then
+    tests=ping_inline,ping_mbulk,set,get,incr,mset
+    equal "redis-benchmark" "$(bench -q -n 1000 -c 10 -t $tests | tr '\r' '\n' | grep -c 'requests per second, p50=')" "6"
+    equal "redis-benchmark with pipelines and random keys" \
+        "$(bench -q -n 2000 -c 10 -P 16 -r 1000 SETBIT bits:__rand_int__ 7 1 | tr '\r' '\n' | grep -c 'requests per second, p50=')" "1"
+fi
+
 equal "info" "$(cli INFO server | tr -d '\r' | grep '^redis_version:')" "redis_version:8.2.3"
 equal "a table of a hundred lines" "$(for n in $(seq 100); do echo "SETBIT many:$n $n 1"; done | cli | sort -u)" "0"
 equal "keys" "$(cli KEYS 'many:9?' | wc -l)" "10"

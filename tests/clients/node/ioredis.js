@@ -145,6 +145,35 @@ async function stringsAndKeys() {
   assert.deepEqual(await redis.getBuffer(binary), binary)
 }
 
+async function messagesAndEvents() {
+  const listener = redis.duplicate()
+  const heard = []
+  listener.on('message', (channel, message) => heard.push([channel, message]))
+  listener.on('pmessage', (pattern, channel, message) => heard.push([channel, message]))
+  assert.equal(await listener.subscribe('visits', 'others'), 2)
+  assert.equal(await listener.psubscribe('__keyevent@0__:*'), 3)
+  await assert.rejects(listener.get('x'), /subscriber mode/)
+  await redis.config('SET', 'notify-keyspace-events', 'E$g')
+  assert.equal(await redis.publish('visits', 'one'), 1)
+  await redis.setbit('visited', 7, 1)
+  await redis.rename('visited', 'kept')
+  await redis.config('SET', 'notify-keyspace-events', '')
+  assert.equal(await redis.publish('visits', 'two'), 1)
+  for (let tries = 0; heard.length < 5 && tries < 500; tries += 1) await new Promise((resolve) => setTimeout(resolve, 10))
+  assert.deepEqual(heard, [
+    ['visits', 'one'],
+    ['__keyevent@0__:setbit', 'visited'],
+    ['__keyevent@0__:rename_from', 'visited'],
+    ['__keyevent@0__:rename_to', 'kept'],
+    ['visits', 'two']
+  ])
+  await listener.unsubscribe()
+  await listener.punsubscribe()
+  assert.equal(await listener.get('kept'), await redis.get('kept'))
+  await listener.quit()
+  assert.equal(await redis.publish('visits', 'nobody'), 0)
+}
+
 async function errorsAndServer() {
   await assert.rejects(redis.setbit('k', -1, 1), { message: 'ERR bit offset is not an integer or out of range' })
   await assert.rejects(redis.call('BITCOUNT', 'k', 1), { message: 'ERR syntax error' })
@@ -164,7 +193,7 @@ async function errorsAndServer() {
 }
 
 async function main() {
-  const jobs = { activeUsers, retention, featureFlags, permissionsAndCounters, intersections, presence, watch, stringsAndKeys, errorsAndServer }
+  const jobs = { activeUsers, retention, featureFlags, permissionsAndCounters, intersections, presence, watch, stringsAndKeys, messagesAndEvents, errorsAndServer }
   const fresh = (job) => async () => {
     await redis.flushall()
     await job()

@@ -133,8 +133,27 @@ async function stringsKeysAndErrors(client) {
   assert.equal(await client.ping(), 'PONG')
 }
 
+async function messages(client, RESP) {
+  const listener = await connect(RESP)
+  const heard = []
+  await listener.subscribe('visits', (message, channel) => heard.push([channel, message]))
+  await listener.pSubscribe('vis*', (message, channel) => heard.push([`*${channel}`, message]))
+  await listener.sSubscribe('shard', (message, channel) => heard.push([`!${channel}`, message]))
+  if (RESP === 3) assert.equal(await listener.get('x'), null) // no restrictions there
+  assert.equal(await client.publish('visits', 'one'), 2)
+  assert.equal(await client.sPublish('shard', 'two'), 1)
+  for (let tries = 0; heard.length < 3 && tries < 500; tries += 1) await new Promise((resolve) => setTimeout(resolve, 10))
+  assert.deepEqual(heard, [['visits', 'one'], ['*visits', 'one'], ['!shard', 'two']])
+  assert.deepEqual({ ...(await client.pubSubNumSub(['visits', 'x'])) }, { visits: 1, x: 0 })
+  await listener.unsubscribe()
+  await listener.pUnsubscribe()
+  await listener.sUnsubscribe()
+  assert.deepEqual(await client.pubSubChannels(), [])
+  await listener.close()
+}
+
 async function main() {
-  const jobs = { activeUsers, retention, featureFlags, permissionsAndCounters, intersections, presence, watch, stringsKeysAndErrors }
+  const jobs = { activeUsers, retention, featureFlags, permissionsAndCounters, intersections, presence, watch, messages, stringsKeysAndErrors }
   let failed = 0
   for (const RESP of [2, 3]) {
     const client = await connect(RESP)

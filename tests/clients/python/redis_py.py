@@ -310,6 +310,57 @@ def errors(r):
     equal(r.ping(), True)
 
 
+def live_dashboard(r):
+    """Messages and events while visits come in: a listener on a thread of its own, and one that is asked."""
+    heard = []
+    with r.pubsub() as listener:
+        listener.subscribe(**{"visits": lambda message: heard.append(message["data"])})
+        thread = listener.run_in_thread(sleep_time=0.01)
+        while r.pubsub_numsub("visits")[0][1] == 0:
+            time.sleep(0.001)
+        equal([r.publish("visits", number) for number in range(100)], [1] * 100)
+        deadline = time.monotonic() + 5
+        while len(heard) < 100 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        thread.stop()
+        thread.join()
+    equal(heard, [b"%d" % number for number in range(100)])
+
+    r.config_set("notify-keyspace-events", "KEA")
+    with r.pubsub(ignore_subscribe_messages=True) as listener:
+        listener.psubscribe("__keyevent@0__:*")
+        listener.get_message(timeout=1)
+        r.setbit("visited", 7, 1)
+        r.set("session", "x", px=20)
+        events = []
+        deadline = time.monotonic() + 5
+        while len(events) < 4 and time.monotonic() < deadline:
+            message = listener.get_message(timeout=0.1)
+            if message:
+                events.append((message["channel"].decode().split(":")[1], message["data"]))
+    r.config_set("notify-keyspace-events", "")
+    equal(events, [("setbit", b"visited"), ("set", b"session"), ("expire", b"session"), ("expired", b"session")])
+
+
+def watched(r):
+    """What whoever runs the server looks at: MONITOR, the slow log, pauses."""
+    with r.monitor() as monitor:
+        r.setbit("seen", 7, 1)
+        equal(monitor.next_command()["command"], "SETBIT seen 7 1")
+    r.config_set("slowlog-log-slower-than", 0)
+    r.slowlog_reset()
+    r.bitcount("seen")
+    entries = r.slowlog_get(10)
+    r.config_set("slowlog-log-slower-than", 10000)
+    equal(b"BITCOUNT seen" in [entry["command"] for entry in entries], True)
+    equal(r.client_pause(60_000, all=False), True)
+    equal(r.getbit("seen", 7), 1)
+    equal(r.client_unpause(), b"OK")
+    equal(r.setbit("seen", 7, 0), 1)
+    stats = r.info("latencystats")
+    equal(set(stats["latency_percentiles_usec_setbit"]) >= {"p50", "p99"}, True)
+
+
 def far_away(r):
     """The last bit there is. A plain string of half a gigabyte in Redis, so it goes away at once."""
     equal(r.setbit("far", 2**32 - 1, 1), 0)
@@ -334,6 +385,8 @@ def main():
             counters,
             strings_and_keys,
             errors,
+            live_dashboard,
+            watched,
             far_away,
         ):
             r.flushall()

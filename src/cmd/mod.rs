@@ -78,8 +78,8 @@ pub use error::CmdError;
 pub use gate::{Bar, Gate};
 pub use loading::{LoadError, Loading, load};
 pub use metrics::Metrics;
-pub use saves::{Farewell, Saves, may_end, tick};
 pub use pause::is_on as is_paused;
+pub use saves::{Farewell, Saves, may_end, tick};
 pub use world::World;
 
 use crate::resp::{Output, OwnedRequest, Reply, Request};

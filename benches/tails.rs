@@ -1,13 +1,16 @@
 //! How long a single GETBIT takes while other clients do the heaviest things there are, on bitmapd and on the real Redis.
 //!
 //! ```text
-//! REDIS_REFERENCE=/path/to/redis-server cargo bench --bench tails [-- SECONDS [BITS]]
+//! REDIS_REFERENCE=/path/to/redis-server cargo bench --bench tails [-- SECONDS [BITS [KEYS]]] [BITOP] [GET] [FLUSHDB] [SCAN]
 //! ```
 //!
-//! All at once: BITOP over two dense bitmaps of `BITS` bits (2^30), GET of a 512 MB value, FLUSHDB ASYNC of a hundred
-//! thousand keys and their filling, SCAN over a million. Four clients meanwhile send one GETBIT after another, a
-//! millisecond apart, to keys of their own. Servers and load share all cores, so a figure holds what the system's
-//! scheduler makes of it too; the same rounds without the heavy clients show how much that is.
+//! All at once: BITOP over two dense bitmaps of `BITS` bits (2^32), GET of a 512 MB value, FLUSHDB ASYNC of `KEYS` keys (a
+//! million) and their filling, SCAN over as many. Four clients meanwhile send one GETBIT after another, a millisecond
+//! apart, to keys of their own. Named alone, only those heavy commands run. What is printed are the percentiles, and the histogram behind them.
+//!
+//! Server and load share all cores, so a figure holds what the system's scheduler makes of it too. The threads of the
+//! heavy clients yield to everything else (nice 19): in life they would be on other machines, and here they would take the
+//! cores from the clients that measure. The same rounds without them show what is left of that.
 
 #[path = "versus_redis/load.rs"]
 #[allow(dead_code, reason = "shared with a program that uses all of it")]
@@ -24,6 +27,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use load::{Load, append};
+use rustix::process::nice;
 use server::{Server, reference};
 use support::Random;
 
@@ -39,39 +43,62 @@ const PAUSE: Duration = Duration::from_millis(1);
 fn main() {
     let numbers: Vec<u64> = env::args().filter_map(|word| word.parse().ok()).collect();
     let time = Duration::from_secs(numbers.first().copied().unwrap_or(10));
-    let bits = numbers.get(1).copied().unwrap_or(1 << 30);
+    let size = Size {
+        bits: numbers.get(1).copied().unwrap_or(1 << 32),
+        keys: numbers.get(2).copied().unwrap_or(1_000_000),
+    };
+    let wanted = |name: &str| env::args().any(|word| word == name);
+    let all: [(&str, Heavy); 4] = [
+        ("BITOP", bitop),
+        ("GET", get),
+        ("FLUSHDB", flush),
+        ("SCAN", scan),
+    ];
+    let some = all.iter().any(|(name, _)| wanted(name));
+    let heavy: Vec<Heavy> = all
+        .into_iter()
+        .filter(|(name, _)| wanted(name) || !some)
+        .map(|(_, work)| work)
+        .collect();
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let all = format!("0-{}", cores - 1);
+    let cores = format!("0-{}", cores - 1);
 
-    println!(
-        "microseconds            requests      p50      p90      p99    p99.9       max   heavy commands"
-    );
     let ours = Path::new(env!("CARGO_BIN_EXE_bitmapd")).to_owned();
     let servers = [("bitmapd", Some(ours)), ("Redis", reference())];
+    let mut columns = Vec::new();
     for (name, binary) in servers {
         let Some(binary) = binary else {
             println!("{name}: none to compare with; run tests/run once, or set REDIS_REFERENCE");
             continue;
         };
-        let server = Server::start_on(&all, &binary);
-        fill(&server, bits);
-        report(&format!("{name}, alone"), measure(&server, time, &[]));
-        let heavy: &[Heavy] = &[bitop, get, flush, scan];
-        report(
-            &format!("{name}, in company"),
-            measure(&server, time, heavy),
-        );
+        let server = Server::start_on(&cores, &binary);
+        fill(&server, size);
+        columns.push((format!("{name}, alone"), measure(&server, time, size, &[])));
+        columns.push((
+            format!("{name}, in company"),
+            measure(&server, time, size, &heavy),
+        ));
     }
+    report(&columns);
+}
+
+/// How much there is to do.
+#[derive(Clone, Copy)]
+struct Size {
+    /// Of each operand of BITOP.
+    bits: u64,
+    /// Keys that are flushed, and keys that are scanned.
+    keys: u64,
 }
 
 /// Works until told to stop, counting what it did.
-type Heavy = fn(&mut Load, &AtomicBool, &AtomicU64);
+type Heavy = fn(&mut Load, Size, &AtomicBool, &AtomicU64);
 
-fn fill(server: &Server, bits: u64) {
+fn fill(server: &Server, size: Size) {
     let mut load = server.connect();
     let mut noise = Random(1);
     for key in [b"dense:a", b"dense:b"] {
-        let bytes: Vec<u8> = (0..bits / 64)
+        let bytes: Vec<u8> = (0..size.bits / 64)
             .flat_map(|_| noise.next().to_ne_bytes())
             .collect();
         load.ask(&[b"SET", key, &bytes]);
@@ -79,7 +106,7 @@ fn fill(server: &Server, bits: u64) {
     load.ask(&[b"SETBIT", b"long", b"4294967295", b"1"]);
     many(&mut load, "bit", KEYS);
     load.ask(&[b"SELECT", b"1"]);
-    many(&mut load, "scanned", 1_000_000);
+    many(&mut load, "scanned", size.keys);
 }
 
 /// Sets one bit in each of so many keys.
@@ -97,30 +124,30 @@ fn many(load: &mut Load, name: &str, keys: u64) {
     }
 }
 
-fn bitop(load: &mut Load, stop: &AtomicBool, done: &AtomicU64) {
+fn bitop(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
     while !stop.load(Ordering::Relaxed) {
         load.ask(&[b"BITOP", b"XOR", b"dense:c", b"dense:a", b"dense:b"]);
         done.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn get(load: &mut Load, stop: &AtomicBool, done: &AtomicU64) {
+fn get(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
     while !stop.load(Ordering::Relaxed) {
         load.ask(&[b"GET", b"long"]);
         done.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn flush(load: &mut Load, stop: &AtomicBool, done: &AtomicU64) {
+fn flush(load: &mut Load, size: Size, stop: &AtomicBool, done: &AtomicU64) {
     load.ask(&[b"SELECT", b"2"]);
     while !stop.load(Ordering::Relaxed) {
-        many(load, "flushed", 100_000);
+        many(load, "flushed", size.keys);
         load.ask(&[b"FLUSHDB", b"ASYNC"]);
         done.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn scan(load: &mut Load, stop: &AtomicBool, done: &AtomicU64) {
+fn scan(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
     load.ask(&[b"SELECT", b"1"]);
     let mut cursor = b"0".to_vec();
     while !stop.load(Ordering::Relaxed) {
@@ -138,13 +165,16 @@ fn scan(load: &mut Load, stop: &AtomicBool, done: &AtomicU64) {
 }
 
 /// Times single GETBITs while `heavy` runs. Returns the latencies in nanoseconds, sorted, and how many heavy commands ran.
-fn measure(server: &Server, time: Duration, heavy: &[Heavy]) -> (Vec<u64>, Vec<u64>) {
+fn measure(server: &Server, time: Duration, size: Size, heavy: &[Heavy]) -> Measured {
     let stop = AtomicBool::new(false);
     let done: Vec<AtomicU64> = heavy.iter().map(|_| AtomicU64::new(0)).collect();
     let mut latencies = thread::scope(|scope| {
         for (work, done) in heavy.iter().zip(&done) {
             let (mut load, stop) = (server.connect(), &stop);
-            scope.spawn(move || work(&mut load, stop, done));
+            scope.spawn(move || {
+                nice(19).expect("anybody may step back");
+                work(&mut load, size, stop, done);
+            });
         }
         thread::sleep(Duration::from_millis(200)); // until all are at it
         let timed: Vec<_> = (0..TIMED)
@@ -174,26 +204,70 @@ fn measure(server: &Server, time: Duration, heavy: &[Heavy]) -> (Vec<u64>, Vec<u
         latencies
     });
     latencies.sort_unstable();
-    (
+    Measured {
         latencies,
-        done.iter()
+        heavy: done
+            .iter()
             .map(|done| done.load(Ordering::Relaxed))
             .collect(),
-    )
+    }
 }
 
-fn report(name: &str, (latencies, done): (Vec<u64>, Vec<u64>)) {
-    let at = |share: f64| {
-        let index = (latencies.len() as f64 * share) as usize;
-        latencies[index.min(latencies.len() - 1)] as f64 / 1000.0
+/// What some seconds came to.
+struct Measured {
+    /// Nanoseconds, sorted.
+    latencies: Vec<u64>,
+    /// How many heavy commands of each kind ran.
+    heavy: Vec<u64>,
+}
+
+impl Measured {
+    /// The latency that such a share of requests stays within, in microseconds.
+    fn at(&self, share: f64) -> f64 {
+        let index = (self.latencies.len() as f64 * share) as usize;
+        self.latencies[index.min(self.latencies.len() - 1)] as f64 / 1000.0
+    }
+
+    /// How many requests took from one time to another, in microseconds.
+    fn between(&self, from: u64, to: u64) -> usize {
+        let below = |us: u64| self.latencies.partition_point(|ns| *ns < us * 1000);
+        below(to) - below(from)
+    }
+}
+
+fn report(columns: &[(String, Measured)]) {
+    let line = |title: &str, cell: &dyn Fn(&Measured) -> String| {
+        let cells: Vec<String> = columns.iter().map(|(_, measured)| cell(measured)).collect();
+        println!("| {title} | {} |", cells.join(" | "));
     };
-    println!(
-        "{name:<22} {:>9} {:>8.0} {:>8.0} {:>8.0} {:>8.0} {:>9.0}   {done:?}",
-        latencies.len(),
-        at(0.5),
-        at(0.9),
-        at(0.99),
-        at(0.999),
-        at(1.0),
-    );
+    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+    println!("| GETBIT, µs | {} |", names.join(" | "));
+    println!("|---|{}", "---|".repeat(names.len()));
+    for (title, share) in [
+        ("p50", 0.5),
+        ("p90", 0.9),
+        ("p99", 0.99),
+        ("p99.9", 0.999),
+        ("max", 1.0),
+    ] {
+        line(title, &|measured| format!("{:.0}", measured.at(share)));
+    }
+    line("requests", &|measured| measured.latencies.len().to_string());
+    let mut from = 0;
+    let slowest = columns
+        .iter()
+        .map(|(_, measured)| measured.at(1.0) as u64)
+        .max();
+    for to in (6..40).map(|power| 1 << power) {
+        line(&format!("{from} to {to} µs"), &|measured| {
+            measured.between(from, to).to_string()
+        });
+        from = to;
+        if Some(to) > slowest {
+            break;
+        }
+    }
+    line("heavy commands", &|measured| {
+        format!("{:?}", measured.heavy)
+    });
 }

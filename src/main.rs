@@ -6,13 +6,16 @@ mod log;
 
 use std::ffi::OsString;
 use std::fs;
+use std::panic::resume_unwind;
 use std::process::{self, ExitCode};
 use std::sync::{Arc, LazyLock};
+use std::thread;
 
 use anyhow::{Context as _, Result};
 use bitmapd::bits::kernel;
 use bitmapd::cmd::World;
 use bitmapd::config::{Config, Loaded, REDIS_VERSION};
+use bitmapd::priority::step_back;
 use bitmapd::server::{Listen, Server, Signals};
 use bitmapd::stats::Stats;
 use bitmapd::store::Clock;
@@ -100,10 +103,7 @@ fn serve(config: Config, warnings: &[String]) -> Result<()> {
     announce(&config, kernels.name(), warnings);
 
     files::make_room(&config)?;
-    // What was freed goes back to the system also while nobody asks for anything. After `detach`: threads do not follow.
-    if let Err(error) = background_thread::write(true) {
-        tracing::warn!("The allocator keeps freed memory until it is next used: {error}");
-    }
+    give_memory_back();
 
     let config = Arc::new(config);
     let listen = Listen::from_config(&config);
@@ -118,6 +118,24 @@ fn serve(config: Config, warnings: &[String]) -> Result<()> {
     let _pidfile = PidFile::write(&config);
     server.run(Signals::Heed)?;
     Ok(())
+}
+
+/// Has what was freed go back to the system also while nobody asks for anything. Not before `detach`: threads do not
+/// follow.
+fn give_memory_back() {
+    // Which takes long after something large was freed, so the allocator's threads step back as the one does that starts
+    // them.
+    let start = || {
+        step_back();
+        background_thread::write(true)
+    };
+    match thread::spawn(start).join() {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!("The allocator keeps freed memory until it is next used: {error}");
+        }
+        Err(panic) => resume_unwind(panic),
+    }
 }
 
 /// The first lines of the log.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, u8)] = &[
     ("glob", 0),
     ("number", 0),
+    ("priority", 0),
     ("words", 0),
     ("config", 1),
     ("stats", 1),

@@ -10,6 +10,7 @@ use crate::load::{Load, append};
 use crate::server::Server;
 use crate::short;
 use crate::support::Random;
+use crate::swarm::{Script, Swarm};
 
 /// One line of the table.
 struct Row {
@@ -65,6 +66,7 @@ const ROWS: &[Row] = &[
     Row { name: "memory: 1 M 16-byte keys of one byte, by SETBIT", unit: "resident bytes a key", run: tiny },
     Row { name: "memory: 1 M keys, one bit each below 65,536", unit: "resident bytes a key", run: one_bit_each },
     Row { name: "memory: 4 M 16-byte keys of 64 bytes, by SET", unit: "resident bytes a key", run: set_64 },
+    Row { name: "memory: 10,000 connections that wait", unit: "resident bytes each", run: waiting },
     Row { name: "memory: 4 M 16-byte keys grown to 64 bytes by SETBIT", unit: "resident bytes a key", run: grown_64 },
 ];
 
@@ -214,6 +216,31 @@ fn one_bit_each(server: &Server) -> Outcome {
 }
 
 const MANY: u64 = 4_000_000;
+
+/// Connections that have each asked something, and wait. What the system keeps for them is not the server's.
+fn waiting(server: &Server) -> Outcome {
+    const CONNECTIONS: usize = 10_000;
+    let mut request = Vec::new();
+    append(&mut request, &[b"SETBIT", b"k", b"7", b"1"]);
+    let script = Script {
+        pipelines: vec![vec![request]; CONNECTIONS],
+        lines: 1,
+    };
+    let mut swarm = None;
+    let figure = resident(server, |_| {
+        let swarm = swarm.insert(Swarm::open(server.port(), CONNECTIONS));
+        swarm.run(&script);
+    });
+    Outcome {
+        figure: figure / CONNECTIONS as f64,
+        answer: swarm
+            .expect("it was opened")
+            .run(&script)
+            .sum
+            .to_le_bytes()
+            .into(),
+    }
+}
 
 fn set_64(server: &Server) -> Outcome {
     let figure = resident(server, |load| {

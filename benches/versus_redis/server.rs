@@ -43,7 +43,15 @@ impl Server {
             .args(["-c", cores])
             .arg(binary)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", "", "--enable-debug-command", "yes", "--dir"])
+            .args([
+                "--save",
+                "",
+                "--enable-debug-command",
+                "yes",
+                "--maxclients",
+                "10100",
+                "--dir",
+            ])
             .arg(&directory)
             .stdout(Stdio::null())
             .spawn()

@@ -27,8 +27,14 @@ pub fn scenes() -> Vec<Scene> {
         requests: GROWING,
         ..row("SETBIT growing 4 M keys from 1 byte to 64", grow, 1, 50, 10)
     };
+    let mut bits = scene(million_keys, bits, true);
+    let crowd = row("GETBIT on 1 M keys", getbit, 1, 10_000, 1);
+    bits.rows.push(Row {
+        even: true,
+        ..crowd
+    });
     vec![
-        scene(million_keys, bits, true),
+        bits,
         scene(million_values, strings, false),
         scene(ten_keys, tiny, false),
         Scene {

@@ -176,7 +176,7 @@ fn answer(
     let Context {
         flow, keys, after, ..
     } = cx;
-    drop(keys);
+    world.free(keys.release());
     for work in after {
         work(world);
     }

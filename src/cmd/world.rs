@@ -16,9 +16,11 @@ use super::pubsub::Broker;
 use super::saves::Saves;
 use super::slowlog::SlowLog;
 use super::{Acl, Ceiling, Clients};
+use crate::bits::Bitmap;
 use crate::config::Config;
 use crate::persist::aof::Log;
 use crate::persist::media::{Disk, Media};
+use crate::priority::step_back;
 use crate::stats::Stats;
 use crate::store::departure::Departed;
 use crate::store::{Clock, Keyspace};
@@ -76,6 +78,9 @@ pub struct World {
     pub(super) cores: Cores,
 }
 
+/// A thread is started to free more bytes than this: some hundred chunks, which take about as long.
+const LONG_TO_FREE: u64 = 1 << 20;
+
 /// Keys whose memory is given back on a thread of its own.
 #[derive(Default)]
 pub struct LazyFree {
@@ -92,6 +97,7 @@ impl LazyFree {
         let counts = Arc::clone(self);
         let thread = std::thread::Builder::new().name("lazyfree".into());
         let freeing = thread.spawn(move || {
+            step_back();
             drop(garbage);
             counts.done(keys);
         });
@@ -124,7 +130,7 @@ impl Paused {
 }
 
 /// Runs what it is given, and returns when that is done: where it holds up no other connection.
-pub type Aside = Box<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
+pub type Aside = Box<dyn Fn(&mut (dyn FnMut() + Send)) + Send + Sync>;
 
 impl World {
     pub fn new(config: Arc<Config>, stats: Arc<Stats>, clock: Clock) -> Self {
@@ -208,12 +214,25 @@ impl World {
     }
 
     /// Runs long work, with no lock held, where it holds up no other connection.
-    pub(super) fn aside(&self, work: &mut dyn FnMut()) {
+    pub(super) fn aside(&self, work: &mut (dyn FnMut() + Send)) {
         match self.aside.get() {
             Some(aside) => aside(work),
             None => work(),
         }
     }
+
+    /// Frees bitmaps, with no lock held: those that take long on another thread.
+    #[inline]
+    pub(super) fn free(&self, garbage: Vec<Bitmap>) {
+        if !garbage.is_empty() && garbage.iter().map(weight).sum::<u64>() > LONG_TO_FREE {
+            self.lazyfree.free(garbage, 0);
+        }
+    }
+}
+
+/// About how many bytes a bitmap holds: two a one, never more than the string has.
+fn weight(bitmap: &Bitmap) -> u64 {
+    bitmap.len().min(bitmap.ones().saturating_mul(2))
 }
 
 /// Who is told of keys that go by themselves: the log, to which they are as good as deleted, and who listens to events.

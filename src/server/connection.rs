@@ -31,7 +31,10 @@ use std::{
 
 use bytes::{Buf, BytesMut};
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    task::yield_now,
+};
 
 use super::{Shared, buffers, crowd, listener::Peer};
 use crate::{
@@ -199,7 +202,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             match self.run_requests() {
                 Step::Read => {
                     if !self.output.is_empty() && crowd::waits(self.client.info.id) {
-                        tokio::task::yield_now().await;
+                        yield_now().await;
                         crowd::go_on();
                     }
                     self.exchange().await?;
@@ -207,7 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Step::Yield => {
                     poll_fn(|cx| Poll::Ready(self.write(cx))).await?;
                     self.check()?;
-                    tokio::task::yield_now().await;
+                    yield_now().await;
                 }
                 // Apart, so that its timer is not part of every connection.
                 Step::Wait(wait) => Box::pin(self.wait(wait)).await?,
@@ -420,8 +423,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Pin::new(&mut self.stream).poll_flush(cx); // TLS holds some back
             }
             if written >= TURN_BYTES {
-                cx.waker().wake_by_ref(); // at the end of the queue
-                return Poll::Pending;
+                // After the others, and after a look whether sockets have something new. Woken at once, this task would come
+                // before that look.
+                return pin!(yield_now()).poll(cx).map(Ok);
             }
             let count = ready!(Pin::new(&mut self.stream).poll_write(cx, chunk))?;
             if count == 0 {

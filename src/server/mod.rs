@@ -26,16 +26,19 @@ mod tls;
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
+    panic::resume_unwind,
     sync::{
         Arc,
         atomic::{AtomicI64, AtomicUsize, Ordering},
     },
+    thread,
     time::Duration,
 };
 
 use tokio::{
     runtime::{Builder, Runtime},
     sync::Notify,
+    task::block_in_place,
 };
 
 pub use listener::{Listen, ListenError};
@@ -43,7 +46,7 @@ pub use loader::ServeError;
 pub use stop::Stopper;
 pub use tls::TlsError;
 
-use crate::cmd::World;
+use crate::{cmd::World, priority::step_back};
 use doors::Doors;
 use listener::Listeners;
 use loader::Loader;
@@ -51,11 +54,6 @@ use tls::Tls;
 
 /// How long connections may take to end after the server was told to.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How many tasks a busy worker runs before it looks whether sockets have something new. Each may take a turn's time, so
-/// tokio's own 61 let a small request wait for 30 ms behind a few heavy clients. Against those of `benches/tails.rs`, on two
-/// cores, the 99th percentile of a GETBIT was 18 ms at 61, 7 at 16 and 5 at 8; CPU time a request was the same at all.
-const EVENT_INTERVAL: u32 = 61;
 
 /// A server with its sockets open, and not yet accepting.
 pub struct Server {
@@ -83,13 +81,9 @@ impl Server {
         if let threads @ 2.. = world.config.io_threads() {
             builder.worker_threads(threads);
         }
-        let runtime = builder
-            .event_interval(EVENT_INTERVAL)
-            .thread_name("worker")
-            .enable_all()
-            .build()?;
-        // The worker's other connections move to another thread meanwhile.
-        world.set_aside(Box::new(|work| tokio::task::block_in_place(work)));
+        let runtime = builder.thread_name("worker").enable_all().build()?;
+        // The worker's other connections move to another thread meanwhile, which need not fight the work for a core.
+        world.set_aside(Box::new(|work| block_in_place(|| run_stepped_back(work))));
         let shared = Arc::new(Shared::new(world));
         shared.tls.follow_settings(&shared.world.config)?;
         Ok(Self {
@@ -191,6 +185,33 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     tokio::spawn(background::forever(Arc::clone(shared), work));
+}
+
+/// Runs long work on a thread of its own, which steps back for all others, and waits for it; on this one where the
+/// system has no more threads.
+fn run_stepped_back(work: &mut (dyn FnMut() + Send)) {
+    let ran = thread::scope(|scope| {
+        let long = thread::Builder::new().name("aside".into());
+        let long = long.spawn_scoped(scope, || {
+            step_back();
+            work();
+        });
+        match long {
+            Ok(long) => {
+                if let Err(panic) = long.join() {
+                    resume_unwind(panic);
+                }
+                true
+            }
+            Err(error) => {
+                tracing::warn!("No thread for long work: {error}");
+                false
+            }
+        }
+    });
+    if !ran {
+        work();
+    }
 }
 
 /// What the tasks of one server share.

@@ -110,6 +110,11 @@ impl<'a> Locked<'a> {
         Self::new(keyspace, Guards::Many(held))
     }
 
+    /// Releases the locks. The bitmaps that were replaced under them are left for the caller to free.
+    pub fn release(self) -> Vec<Bitmap> {
+        self.replaced
+    }
+
     /// Milliseconds since the Unix epoch, read once while the locks are held.
     pub fn now(&self) -> i64 {
         self.moment.ms()

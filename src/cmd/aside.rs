@@ -17,8 +17,8 @@ use crate::resp::Request;
 use crate::store::Value;
 
 /// Values that weigh more bytes than this, all together, are worked on off the locks. Below it the work is shorter than
-/// what it would save: 256 KiB combine in some ten microseconds.
-pub(super) const LONG: u64 = 256 * 1024;
+/// what it would save: a mebibyte combines in less than a hundred microseconds, and a thread for it takes some thirty.
+pub(super) const LONG: u64 = 1024 * 1024;
 
 /// How often a long piece of work is tried off the locks.
 pub(super) const TRIES: usize = 3;
@@ -38,12 +38,12 @@ pub(super) fn weight<'k>(cx: &Context<'_>, keys: impl Keys<'k>) -> u64 {
 }
 
 /// What `look` makes of the values of these keys; off the locks where it is `long`. They are locked when it returns.
-pub(super) fn look<'k, R>(
+pub(super) fn look<'k, R: Send>(
     cx: &mut Context<'_>,
     request: Request<'_>,
     keys: impl Keys<'k>,
     long: bool,
-    look: impl Fn(&World, &[View<'_>]) -> R,
+    look: impl Fn(&World, &[View<'_>]) -> R + Sync,
 ) -> R {
     if long && !cx.in_exec {
         return aside(cx, request, &take(cx, keys), look);
@@ -53,22 +53,22 @@ pub(super) fn look<'k, R>(
 }
 
 /// Work that needs no key, done off the locks where it is `long`. Whoever looked a key up before has to do so again.
-pub(super) fn work<R>(
+pub(super) fn work<R: Send>(
     cx: &mut Context<'_>,
     request: Request<'_>,
     long: bool,
-    work: impl Fn() -> R,
+    work: impl Fn() -> R + Sync,
 ) -> R {
     look(cx, request, std::iter::empty(), long, |_, _| work())
 }
 
 /// As [`look`], for who stores the result: the values have not changed since, and stay locked.
-pub(super) fn look_and_keep<'k, R>(
+pub(super) fn look_and_keep<'k, R: Send>(
     cx: &mut Context<'_>,
     request: Request<'_>,
     keys: impl Keys<'k>,
     long: bool,
-    look: impl Fn(&World, &[View<'_>]) -> R,
+    look: impl Fn(&World, &[View<'_>]) -> R + Sync,
 ) -> R {
     if long && !cx.in_exec {
         for _ in 0..TRIES {
@@ -87,11 +87,11 @@ fn take<'k>(cx: &Context<'_>, keys: impl Keys<'k>) -> Vec<Option<Value>> {
         .collect()
 }
 
-fn aside<R>(
+fn aside<R: Send>(
     cx: &mut Context<'_>,
     request: Request<'_>,
     values: &[Option<Value>],
-    look: impl Fn(&World, &[View<'_>]) -> R,
+    look: impl Fn(&World, &[View<'_>]) -> R + Sync,
 ) -> R {
     let mut result = None;
     cx.unlocked(request, |world| {

@@ -13,7 +13,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 use bitmapd::bits::kernel;
-use bitmapd::cmd::World;
+use bitmapd::cmd::{self, World};
 use bitmapd::config::{Config, Loaded, REDIS_VERSION};
 use bitmapd::priority::step_back;
 use bitmapd::server::{Listen, Server, Signals};
@@ -114,9 +114,11 @@ fn serve(config: Config, warnings: &[String]) -> Result<()> {
             "Two servers must not save to one place: give this one a 'dir' of its own, or switch saving off (save \"\")",
         )?;
     }
-    let server = Server::bind(Arc::new(world), &listen)?;
+    let world = Arc::new(world);
+    let server = Server::bind(Arc::clone(&world), &listen)?;
     let _pidfile = PidFile::write(&config);
     server.run(Signals::Heed)?;
+    cmd::end_log(&world);
     Ok(())
 }
 

@@ -151,6 +151,20 @@ pub(super) fn time(_: &mut Context<'_>, _: Args<'_>) -> CmdResult {
 /// for ever), and replies how many have. There are none, so unless none is asked for, the time passes.
 pub(super) fn wait(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let wanted = args.take_i64()?;
+    let timeout_ms = take_timeout(cx, &mut args)?;
+    if wanted <= 0 || cx.in_exec {
+        return Ok(Reply::Integer(0));
+    }
+    cx.flow = Flow::Wait(Wait {
+        timeout_ms,
+        reply: Reply::Integer(0),
+        synced: None,
+    });
+    Ok(Reply::None)
+}
+
+/// Reads how long a command may wait, in milliseconds; `None` is for ever.
+pub(super) fn take_timeout(cx: &Context<'_>, args: &mut Args<'_>) -> Result<Option<u64>, CmdError> {
     let timeout = parse_i64(args.take()?).ok_or(CmdError::other(
         "ERR timeout is not an integer or out of range",
     ))?;
@@ -158,14 +172,7 @@ pub(super) fn wait(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     if timeout as i64 > i64::MAX - cx.now() {
         return Err(CmdError::other("ERR timeout is out of range"));
     }
-    if wanted <= 0 || cx.in_exec {
-        return Ok(Reply::Integer(0));
-    }
-    cx.flow = Flow::Wait(Wait {
-        timeout_ms: (timeout > 0).then_some(timeout),
-        reply: Reply::Integer(0),
-    });
-    Ok(Reply::None)
+    Ok((timeout > 0).then_some(timeout))
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl Gate {
         client: &Client,
         command: &Command,
     ) -> Result<(), CmdError> {
-        if self.0.load(Ordering::Relaxed) == 0 {
+        if self.0.load(Ordering::Relaxed) == 0 && !world.log.is_troubled() {
             return Ok(());
         }
         self.check_bars(world, client, command)
@@ -74,6 +74,13 @@ impl Gate {
                  errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
                  Redis logs for details about the RDB error.",
             ));
+        }
+        if (changes || command.name == "ping")
+            && let Some(trouble) = world.log.trouble()
+        {
+            return Err(CmdError::other(format!(
+                "MISCONF Errors writing to the AOF file: {trouble}"
+            )));
         }
         if self.is_down(Bar::Closing) && changes {
             return Err(CmdError::other("ERR The server is shutting down"));

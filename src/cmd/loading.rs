@@ -1,13 +1,15 @@
 //! Loading at the start: from the data directory into an empty keyspace.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use thiserror::Error;
 
-use super::World;
 use super::gate::Bar;
+use super::{World, log};
+use crate::persist::aof;
 use crate::persist::load::{self, Entry, Failure, Progress};
 use crate::persist::rdb::{Kinds, Loaded};
 use crate::store::{Access, Value};
@@ -37,6 +39,10 @@ pub enum LoadError {
          takes the strings and leaves the file as it is. Exiting.", .path.display()
     )]
     Unsupported { path: PathBuf, kinds: Kinds },
+    #[error("Fatal error loading the append only file: {0}. Exiting.")]
+    Replay(#[from] aof::load::LoadError),
+    #[error("Can't open or create the append-only file: {0}. Exiting.")]
+    Log(std::io::Error),
 }
 
 /// Which keys a load takes.
@@ -53,7 +59,18 @@ pub(super) enum Merge {
 ///
 /// # Errors
 /// Where there is a file that cannot be taken as a whole. The keyspace then holds part of it.
-pub fn load(world: &World) -> Result<(), LoadError> {
+pub fn load(world: &Arc<World>) -> Result<(), LoadError> {
+    if world.config.appendonly() {
+        // As in Redis the log is all there is, then: a dump file beside it is not looked at, even where there is no log yet.
+        if !log::load(world)? && is_there(world, &world.saves.file())? {
+            tracing::warn!(
+                "There is no AOF and 'appendonly' is yes, so {} is not loaded. To take it over, start with 'appendonly no' \
+                 and then turn it on by CONFIG SET.",
+                world.saves.file().display()
+            );
+        }
+        return log::begin(world).map_err(LoadError::Log);
+    }
     let saves = &world.saves;
     let original = saves.file();
     // Beside the original, and newer: what was saved after the strings alone had been taken.

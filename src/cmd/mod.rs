@@ -43,6 +43,7 @@ mod keys;
 mod latency;
 mod lcs;
 mod loading;
+mod log;
 mod long_double;
 mod lookup;
 mod mailbox;
@@ -77,6 +78,7 @@ pub use context::Context;
 pub use error::CmdError;
 pub use gate::{Bar, Gate};
 pub use loading::{LoadError, Loading, load};
+pub use log::{Logs, end as end_log, tick as tend_log};
 pub use metrics::Metrics;
 pub use pause::is_on as is_paused;
 pub use saves::{Farewell, Saves, may_end, tick};
@@ -117,6 +119,19 @@ pub struct Wait {
     pub timeout_ms: Option<u64>,
     /// Sent when the time is over.
     pub reply: Reply,
+    /// What makes a difference meanwhile.
+    pub synced: Option<Synced>,
+}
+
+/// A wait for the disk.
+#[derive(Debug)]
+pub struct Synced {
+    /// The position in the log that is to be on the disk.
+    pub position: u64,
+    /// Sent, if it is, in place of the other reply.
+    pub reply: Reply,
+    /// Whether that ends the wait.
+    pub is_enough: bool,
 }
 
 /// Runs one request and appends its reply to `out`.
@@ -205,6 +220,9 @@ fn admit(
     };
     if !command.admits(request.len()) {
         return refuse(CmdError::Arity(command.name));
+    }
+    if client.replays {
+        return Ok(command); // it was admitted when it was logged
     }
     if command.flags.contains(Flags::PROTECTED) && !debug::allowed(world, client) {
         return refuse(CmdError::other(debug::NOT_ALLOWED));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Client, Flow, Origin, User, World, execute};
 use crate::config::Config;
 use crate::persist::media::Memory;
-use crate::resp::{Output, OwnedRequest};
+use crate::resp::{Output, OwnedRequest, Request};
 use crate::store::Clock;
 
 /// A connection with no network under it.
@@ -59,6 +59,16 @@ impl Session {
     /// What this session is connected to.
     pub fn world(&self) -> Arc<World> {
         Arc::clone(&self.world)
+    }
+
+    /// From now on it sends what a log holds.
+    pub(super) fn replay(&mut self) {
+        self.client.replays = true;
+    }
+
+    /// As [`Session::run`], of a request that is borrowed.
+    pub(super) fn execute(&mut self, request: Request<'_>, out: &mut Output) -> Flow {
+        execute(&self.world, &mut self.client, request, out)
     }
 
     /// Runs one request, its reply appended to `out` as it would be sent.

@@ -1,6 +1,6 @@
 //! CONFIG: the settings, as clients see and change them.
 
-use super::{Args, CmdError, CmdResult, Context};
+use super::{Args, CmdError, CmdResult, Context, log};
 use crate::resp::Reply;
 
 /// `CONFIG GET parameter [parameter ...]`: the settings that fit any of the patterns, with their values.
@@ -24,7 +24,10 @@ pub(super) fn set(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         pairs.push((args.take()?, args.take()?));
     }
     match cx.world.config.set(&pairs, cx.client.info.is_local()) {
-        Ok(()) => Ok(Reply::Ok),
+        Ok(()) => {
+            cx.after(log::follow_settings);
+            Ok(Reply::Ok)
+        }
         Err(error) => Err(CmdError::other(format!("ERR {error}"))),
     }
 }

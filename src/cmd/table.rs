@@ -8,7 +8,7 @@ use super::command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Sco
 pub use super::lookup::find;
 use super::{
     CmdError, acl, admin, bitfield, bitinfo, bitmany, bitmap, bitop, bitopcard, bitscan, clients,
-    connection, container, counter, debug, dump, expire, info, introspect, keys, latency, lcs,
+    connection, container, counter, debug, dump, expire, info, introspect, keys, latency, lcs, log,
     memory, monitor, object, pause, pubsub, roaring, save, set, settings, slowlog, string,
     transaction,
 };
@@ -187,6 +187,7 @@ pub static TABLE: &[Command] = &[
         row("acl|whoami",     2, &[NOSCRIPT, LOADING, STALE],     &[],           &[],             acl::whoami),
     ]),
     // admin
+    row("bgrewriteaof",   1, &[ADMIN, NOSCRIPT, NO_ASYNC_LOADING], &[],  &[],             log::bgrewriteaof),
     row("bgsave",        -1, &[ADMIN, NOSCRIPT, NO_ASYNC_LOADING], &[], &[],                       save::bgsave),
     row("dbsize",         1, &[READONLY, FAST],               &[KEYSPACE],   &[],             admin::dbsize).scope(Scope::Walk(Access::Read)).tips(&["request_policy:all_shards", "response_policy:agg_sum"]),
     row("flushall",      -1, &[WRITE],                        &[KEYSPACE, DANGEROUS], &[],             admin::flushall).scope(Scope::Everything(Access::Write)).tips(&["request_policy:all_shards", "response_policy:all_succeeded"]),
@@ -199,6 +200,7 @@ pub static TABLE: &[Command] = &[
     row("swapdb",         3, &[WRITE, FAST],                  &[KEYSPACE, DANGEROUS], &[],             admin::swapdb).scope(Scope::Everything(Access::Write)),
     row("time",           1, &[LOADING, STALE, FAST],         &[],           &[],             admin::time).tips(&["nondeterministic_output"]),
     row("wait",           3, &[BLOCKING],                     &[CONNECTION], &[],             admin::wait).tips(&["request_policy:all_shards", "response_policy:agg_min"]),
+    row("waitaof",        4, &[BLOCKING],                     &[CONNECTION], &[],             log::waitaof).tips(&["request_policy:all_shards", "response_policy:agg_min"]),
     // info
     row("info",          -1, &[LOADING, STALE],               &[DANGEROUS],  &[],             info::info).scope(Scope::Walk(Access::Read)).tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]),
     // memory

@@ -10,6 +10,7 @@ use super::footprint::Footprint;
 use super::gate::Gate;
 use super::latency::Spikes;
 use super::loading::Loading;
+use super::log::Logs;
 use super::notify::Notifier;
 use super::pause::Pause;
 use super::pubsub::Broker;
@@ -61,8 +62,6 @@ pub struct World {
     pub lazyfree: Arc<LazyFree>,
     /// What keeps commands from running.
     pub gate: Arc<Gate>,
-    /// The disk.
-    pub media: Arc<dyn Media>,
     /// Reading one back.
     pub loading: Loading,
     /// Saving to a file.
@@ -76,6 +75,10 @@ pub struct World {
     pub log: Arc<Log>,
     /// What long pieces of work share.
     pub(super) cores: Cores,
+    /// What came of rewriting it.
+    pub logs: Logs,
+    /// The disk.
+    pub media: Arc<dyn Media>,
 }
 
 /// A thread is started to free more bytes than this: some hundred chunks, which take about as long.
@@ -174,7 +177,6 @@ impl World {
             burden: Burden::default(),
             lazyfree: Arc::default(),
             gate,
-            media,
             loading: Loading::default(),
             saves: Arc::new(saves),
             paused: Paused::default(),
@@ -182,6 +184,8 @@ impl World {
             aside: OnceLock::new(),
             log,
             cores: Cores::default(),
+            logs: Logs::default(),
+            media,
         }
     }
 

@@ -412,6 +412,11 @@ impl Config {
         self.switch(at!("aof-use-rdb-preamble"))
     }
 
+    /// Whether the log says once a second what time it is.
+    pub fn aof_timestamp_enabled(&self) -> bool {
+        self.switch(at!("aof-timestamp-enabled"))
+    }
+
     pub fn no_appendfsync_on_rewrite(&self) -> bool {
         self.switch(at!("no-appendfsync-on-rewrite"))
     }

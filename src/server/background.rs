@@ -63,6 +63,17 @@ pub(super) async fn evict(shared: Arc<Shared>) {
     }
 }
 
+/// Rewrites the log when that is due.
+pub(super) async fn tend_log(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if !shared.world.paused.cron.load(Ordering::Relaxed) {
+            // It waits for the disk where a rewrite begins.
+            tokio::task::block_in_place(|| cmd::tend_log(&shared.world));
+        }
+    }
+}
+
 /// Takes the samples behind INFO's rates and peaks, ten a second.
 pub(super) async fn sample(shared: Arc<Shared>) {
     let start = Instant::now();

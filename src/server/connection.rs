@@ -79,6 +79,8 @@ pub(super) struct Connection<S> {
     input: BytesMut,
     /// Replies not yet written.
     output: Output,
+    /// The position in the log that has to be on the disk before the replies are written; 0 for none.
+    awaits: u64,
     /// Since when the replies have exceeded the soft limit.
     over_soft_limit: Option<Instant>,
     /// What wakes this task from outside.
@@ -148,6 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             parser: Parser::new(),
             input: BytesMut::new(),
             output: Output::new(),
+            awaits: 0,
             over_soft_limit: None,
             alarm,
         }
@@ -228,6 +231,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.output.lend(buffers::take);
         self.client.collect_mail(&mut self.output); // it came before these requests were run
         let step = self.run_turn();
+        let feed = &self.shared.world.log.feed;
+        if feed.replies_wait() {
+            // Not only what this client changed: nobody is to see what a power loss could take back.
+            self.awaits = feed.end();
+        }
         let done = self.parser.release();
         if done == self.input.len() {
             self.input.clear(); // and not advanced: an empty buffer keeps all its room
@@ -292,6 +300,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn exchange(&mut self) -> Result<(), End> {
         poll_fn(|cx| {
             self.check()?;
+            if !self.is_synced(cx) {
+                return Poll::Pending; // and no more is read: replies come in the order of their waits
+            }
             self.write(cx)?;
             if !self.client.authenticated && self.output.held() > STRANGER_OUTPUT {
                 return Poll::Pending; // woken when the socket takes more
@@ -309,18 +320,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Lets a command wait. What the client sends meanwhile stays unrun; that it goes is noticed.
     async fn wait(&mut self, wait: Wait) -> Result<(), End> {
-        self.idle(wait.timeout_ms, |connection| {
-            connection.client.info.is_unblocked()
+        let Wait {
+            timeout_ms,
+            mut reply,
+            mut synced,
+        } = wait;
+        self.idle(timeout_ms, |connection, waker| {
+            let feed = &connection.shared.world.log.feed;
+            let Some(wanted) = synced.take_if(|it| feed.poll_synced(it.position, waker)) else {
+                return connection.client.info.is_unblocked();
+            };
+            reply = wanted.reply;
+            wanted.is_enough
         })
         .await?;
-        self.client.answer_late(wait.reply, &mut self.output);
+        self.client.answer_late(reply, &mut self.output);
         Ok(())
     }
 
     /// Holds a command back while CLIENT PAUSE says so, then runs it.
     async fn postpone(&mut self, mut held: Held) -> Result<(), End> {
         loop {
-            self.idle(Some(held.at_most_ms), |connection| {
+            self.idle(Some(held.at_most_ms), |connection, _| {
                 !cmd::is_paused(&connection.shared.world)
             })
             .await?;
@@ -343,14 +364,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn idle(
         &mut self,
         timeout_ms: Option<u64>,
-        done: impl Fn(&Self) -> bool,
+        mut done: impl FnMut(&Self, &Waker) -> bool,
     ) -> Result<(), End> {
         let timeout = timeout_ms.map_or(Duration::MAX, Duration::from_millis);
         let mut over = pin!(tokio::time::sleep(timeout));
         poll_fn(|cx| {
             self.check()?;
             self.write(cx)?;
-            if done(self) {
+            if done(self, cx.waker()) {
                 return Poll::Ready(Ok(()));
             }
             while self.input.len() < READ_AHEAD {
@@ -415,7 +436,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(())
     }
 
+    /// Whether what the replies speak of is on the disk, where it has to be. If not, the task is woken when it is.
+    ///
+    /// While the disk fails, only who changed something goes on waiting; reads are answered.
+    fn is_synced(&mut self, cx: &Context<'_>) -> bool {
+        if self.awaits == 0 {
+            return true;
+        }
+        let log = &self.shared.world.log;
+        let position = match log.is_troubled() {
+            true => self.client.logged,
+            false => self.awaits,
+        };
+        let synced = log.feed.poll_synced(position, cx.waker());
+        if synced {
+            self.awaits = 0;
+        }
+        synced
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_synced(cx) {
+            return Poll::Pending;
+        }
         let mut written = 0;
         loop {
             let chunk = self.output.chunk();

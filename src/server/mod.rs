@@ -146,6 +146,7 @@ impl Server {
             spawn_forever(&shared, background::close_idle);
             spawn_forever(&shared, background::sample);
             spawn_forever(&shared, background::save);
+            spawn_forever(&shared, background::tend_log);
 
             tokio::select! {
                 loaded = loader.wait() => loaded?,

@@ -66,6 +66,8 @@ fn seconds(ms: i64) -> u32 {
 pub(super) struct Moment<'a> {
     clock: &'a Clock,
     tracking: &'a Tracking,
+    /// Nothing is past its time.
+    timeless: bool,
     ms: Cell<Option<i64>>,
 }
 
@@ -74,8 +76,20 @@ impl<'a> Moment<'a> {
         Self {
             clock,
             tracking,
+            timeless: false,
             ms: Cell::new(None),
         }
+    }
+
+    /// The same moment, at which nothing is past its time.
+    pub fn timeless(self, timeless: bool) -> Self {
+        Self { timeless, ..self }
+    }
+
+    /// Whether what goes at `ms` milliseconds since the Unix epoch is gone.
+    #[inline]
+    pub fn is_past(&self, ms: i64) -> bool {
+        ms <= self.ms() && !self.timeless
     }
 
     /// Milliseconds since the Unix epoch.

@@ -138,7 +138,7 @@ impl Entry {
     /// Whether its time has come. The time is read only if the entry has one.
     #[inline]
     pub fn is_due(&self, moment: &Moment<'_>) -> bool {
-        self.expires_at().is_some_and(|at| at <= moment.ms())
+        self.expires_at().is_some_and(|at| moment.is_past(at))
     }
 
     /// The access word: what it means is the business of whoever asks for it.

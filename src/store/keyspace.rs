@@ -6,7 +6,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
@@ -48,6 +48,8 @@ pub struct Keyspace {
     sweep_from: AtomicUsize,
     /// Counts up; scrambled, it picks random keys.
     random: AtomicU64,
+    /// No key is past its time.
+    timeless: AtomicBool,
 }
 
 /// A shard on cache lines of its own (two: the processor fetches them in pairs), so that a lock taken on one core does
@@ -87,11 +89,23 @@ impl Keyspace {
             marks: Arc::default(),
             sweep_from: AtomicUsize::new(0),
             random: AtomicU64::new(random.hash_one(2)),
+            timeless: AtomicBool::new(false),
         }
     }
 
     pub fn databases(&self) -> usize {
         self.databases
+    }
+
+    /// Lets no key go because its time has come, until told otherwise: while a log is read back, whose later commands found
+    /// the key alive or removed it. Holds for what is locked from now on, and for sweeps.
+    pub fn set_timeless(&self, timeless: bool) {
+        self.timeless.store(timeless, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn is_timeless(&self) -> bool {
+        self.timeless.load(Ordering::Relaxed)
     }
 
     pub fn clock(&self) -> &Clock {
@@ -228,6 +242,12 @@ impl Keyspace {
     /// A shard with nothing due costs a glance under a shared lock, and so do its segments with nothing due. One with much
     /// due is let go of between steps, and what was removed is freed outside the lock.
     pub fn sweep(&self, limit: usize) -> Swept {
+        if self.is_timeless() {
+            return Swept {
+                removed: 0,
+                all: true,
+            };
+        }
         let now = self.clock.now_ms();
         let from = self.sweep_from.load(Ordering::Relaxed);
         let mut removed = 0;

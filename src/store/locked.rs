@@ -89,7 +89,8 @@ impl<'a> Locked<'a> {
         Self {
             keyspace,
             // Read after the locks are held: waiting must not make a key seem alive longer than it is.
-            moment: Moment::new(keyspace.clock(), keyspace.tracking()),
+            moment: Moment::new(keyspace.clock(), keyspace.tracking())
+                .timeless(keyspace.is_timeless()),
             guards,
             replaced: Vec::new(),
         }

@@ -74,4 +74,6 @@ pub(super) const DOCS: &[Doc] = &[
         "key..."),
     doc("wait", "3.0.0", "O(1)", "Waits until replicas have what this connection wrote.",
         "numreplicas:integer timeout:integer"),
+    doc("waitaof", "7.2.0", "O(1)", "Waits until what this connection wrote is on the disk, here and at replicas.",
+        "numlocal:integer numreplicas:integer timeout:integer"),
 ];

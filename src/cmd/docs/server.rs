@@ -35,6 +35,8 @@ pub(super) const DOCS: &[Doc] = &[
         ""),
     doc("acl|whoami", "6.0.0", "O(1)", "Returns the name of the connection's user.",
         ""),
+    doc("bgrewriteaof", "1.0.0", "O(1)", "Makes the append-only log short again, in the background.",
+        ""),
     doc("bgsave", "1.0.0", "O(1)", "Saves all databases to disk in the background.",
         "[schedule<SCHEDULE@3.2.2>]")
         .history(&[("3.2.2", "`SCHEDULE`.")]),

@@ -195,7 +195,7 @@ pub(super) fn memory(cx: &Context<'_>, page: &mut Page) {
     page.field("mem_clients_slaves", 0);
     page.field("mem_clients_normal", clients);
     page.field("mem_cluster_links", 0);
-    page.field("mem_aof_buffer", 0);
+    page.field("mem_aof_buffer", cx.world.log.feed.waiting_bytes());
     page.field("mem_allocator", "jemalloc-5.3.0");
     page.field("active_defrag_running", 0);
     let lazyfree = &cx.world.lazyfree;
@@ -237,13 +237,30 @@ pub(super) fn persistence(cx: &Context<'_>, page: &mut Page) {
     let loaded = &cx.world.loading;
     page.field("rdb_last_load_keys_expired", loaded.expired.load(Relaxed));
     page.field("rdb_last_load_keys_loaded", loaded.keys.load(Relaxed));
-    page.field("aof_enabled", 0);
-    page.field("aof_rewrite_in_progress", 0);
-    page.field("aof_rewrite_scheduled", 0);
-    page.field("aof_last_rewrite_time_sec", -1);
-    page.field("aof_current_rewrite_time_sec", -1);
-    page.field("aof_last_bgrewrite_status", "ok");
-    page.field("aof_last_write_status", "ok");
+    let (log, config) = (&cx.world.log, &cx.world.config);
+    let rewrites = cx.world.logs.rewrites.lock();
+    let on = config.appendonly();
+    let status = |ok: bool| if ok { "ok" } else { "err" };
+    page.field("aof_enabled", u8::from(on));
+    page.field("aof_rewrite_in_progress", u8::from(log.is_rewriting()));
+    page.field("aof_rewrite_scheduled", u8::from(rewrites.scheduled));
+    page.field("aof_last_rewrite_time_sec", seconds(rewrites.took));
+    page.field(
+        "aof_current_rewrite_time_sec",
+        seconds(rewrites.since.map(|since| since.elapsed())),
+    );
+    page.field("aof_last_bgrewrite_status", status(!rewrites.failed));
+    page.field("aof_rewrites", rewrites.count);
+    page.field("aof_rewrites_consecutive_failures", rewrites.failures);
+    page.field("aof_last_write_status", status(!log.is_troubled()));
+    if on {
+        page.field("aof_current_size", log.size());
+        page.field("aof_base_size", log.base_size());
+        page.field("aof_pending_rewrite", u8::from(rewrites.scheduled));
+        page.field("aof_buffer_length", log.feed.waiting_bytes());
+        page.field("aof_pending_bio_fsync", 0);
+        page.field("aof_delayed_fsync", 0);
+    }
 }
 
 /// How far the load under way is.

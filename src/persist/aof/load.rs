@@ -1,6 +1,6 @@
 //! The log read back at the start of the server.
 
-use std::io::{self, Chain, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,15 +46,14 @@ pub trait Target {
     /// Runs one command.
     fn command(&mut self, request: Request<'_>) -> Result<(), String>;
 
-    /// Loads an RDB file from its start, and reads no further than to its end.
-    fn rdb(&mut self, source: &mut dyn Read) -> Result<(), String>;
+    /// Loads an RDB file from its start. Returns its length, and what was read past its end.
+    fn rdb(&mut self, source: &mut dyn Read) -> Result<(u64, Vec<u8>), String>;
 
     /// So many bytes of the log have been read.
     fn progress(&mut self, _bytes: u64) {}
 }
 
-/// Finds the log called `name` in the directory `dirname` of `root`. A log of Redis 6, one file in `root`, is moved to
-/// where it belongs. The list is empty where there is none.
+/// Finds the log called `name` in the directory `dirname` of `root`. The list is empty where there is none.
 ///
 /// # Errors
 /// If the list is damaged, or the disk fails.
@@ -65,22 +64,45 @@ pub fn find(
     name: &str,
 ) -> Result<Files, LoadError> {
     let dir = root.join(dirname);
-    let list_path = dir.join(manifest::file_name(name));
+    let list = read_list(&*media, &dir, name)?.unwrap_or_default();
+    Ok(Files::new(media, dir, name.to_owned(), list))
+}
+
+/// The list of the log called `name`, if there is one in `dir`.
+fn read_list(media: &dyn Media, dir: &Path, name: &str) -> Result<Option<Manifest>, LoadError> {
+    let path = dir.join(manifest::file_name(name));
+    let read = || {
+        let is_there = media.len(&path)?.is_some();
+        is_there.then(|| media.read(&path)).transpose()
+    };
+    match read() {
+        Ok(None) => Ok(None),
+        Ok(Some(text)) => match Manifest::parse(&text) {
+            Ok(list) => Ok(Some(list)),
+            Err(error) => Err(LoadError::Manifest { path, error }),
+        },
+        Err(error) => Err(LoadError::Io { path, error }),
+    }
+}
+
+/// As [`find`], and moves a log of Redis 6, which is one file in `root`, to where it belongs.
+///
+/// # Errors
+/// If the list is damaged, or the disk fails.
+pub fn take_over(
+    media: Arc<dyn Media>,
+    root: &Path,
+    dirname: &str,
+    name: &str,
+) -> Result<Files, LoadError> {
+    let dir = root.join(dirname);
     let old = root.join(name);
     let io = |path: &Path| {
         let path = path.to_owned();
         move |error| LoadError::Io { path, error }
     };
     let is_there = |path: &Path| Ok(media.len(path).map_err(io(path))?.is_some());
-    let list = if is_there(&list_path)? {
-        let text = media.read(&list_path).map_err(io(&list_path))?;
-        Some(Manifest::parse(&text).map_err(|error| LoadError::Manifest {
-            path: list_path.clone(),
-            error,
-        })?)
-    } else {
-        None
-    };
+    let list = read_list(&*media, &dir, name)?;
     let single = Manifest::of_single_file(name);
     // Also where moving it was begun: the list is written before the file is moved.
     let moves = match &list {
@@ -177,20 +199,19 @@ impl Files {
         let mut head = Read::take(&mut source, RDB_MAGIC.len() as u64);
         head.read_to_end(&mut start).map_err(io)?;
         let is_rdb = start == RDB_MAGIC;
-        let mut counting = Counting {
-            source: Cursor::new(start).chain(source),
-            count: 0,
-        };
+        let mut source: Box<dyn Read> = Box::new(Cursor::new(start).chain(source));
+        let mut begun = 0;
         if is_rdb {
-            target.rdb(&mut counting).map_err(|error| LoadError::Base {
+            let (len, rest) = target.rdb(&mut source).map_err(|error| LoadError::Base {
                 path: path.to_owned(),
                 error,
             })?;
+            begun = len;
+            source = Box::new(Cursor::new(rest).chain(source));
         }
-        let begun = counting.count;
         let mut since = 0u32;
         let mut offset = before + begun;
-        replay(&mut counting, begun, &mut |request| {
+        replay(&mut source, begun, &mut |request| {
             offset += request.iter().map(|word| word.len() as u64).sum::<u64>();
             since += 1;
             if since.is_multiple_of(1024) {
@@ -254,19 +275,5 @@ impl Files {
             list.add_incremental(next);
         })?;
         Ok((file, 0))
-    }
-}
-
-/// Counts what is read.
-struct Counting {
-    source: Chain<Cursor<Vec<u8>>, Box<dyn Read + Send>>,
-    count: u64,
-}
-
-impl Read for Counting {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.source.read(into)?;
-        self.count += count as u64;
-        Ok(count)
     }
 }

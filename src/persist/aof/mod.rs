@@ -134,10 +134,16 @@ impl Log {
     /// Why the log cannot be written at the moment, in the system's words. Commands that write are to be refused then.
     #[inline]
     pub fn trouble(&self) -> Option<String> {
-        if !self.troubled.load(Ordering::Relaxed) {
+        if !self.is_troubled() {
             return None;
         }
         self.state.lock().trouble.clone()
+    }
+
+    /// Whether there is any [`Log::trouble`].
+    #[inline]
+    pub fn is_troubled(&self) -> bool {
+        self.troubled.load(Ordering::Relaxed)
     }
 
     fn set_trouble(&self, error: Option<&io::Error>) {
@@ -175,6 +181,8 @@ impl Log {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
         self.feed.call();
+        let _state = self.state.lock(); // or who is about to wait would miss it
+        self.turned.notify_all();
     }
 
     fn stops(&self) -> bool {

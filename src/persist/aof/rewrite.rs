@@ -8,7 +8,9 @@ use super::files::Files;
 use super::{Log, Next, encode, manifest};
 use crate::bits::View;
 use crate::persist::media::{self, File};
+use crate::persist::rdb::{Facts, Hint, Options, Writer};
 use crate::store::Snapshot;
+use crate::store::snapshot::Size;
 
 /// Bytes of a long value that are written at once.
 const PIECE: usize = 64 << 10;
@@ -149,15 +151,33 @@ impl Rewrite {
     }
 }
 
-/// Writes a base as commands (`aof-use-rdb-preamble no`): SET for each key, and PEXPIREAT where it expires. Told of each piece
-/// how many keys there are now.
-pub fn write_commands(
+/// Writes a base as RDB.
+pub fn write_rdb(
     file: &dyn File,
     snapshot: Snapshot,
-    mut progress: impl FnMut(u64),
+    options: Options,
+    facts: &Facts,
 ) -> io::Result<()> {
+    let mut writer = Writer::new(file, options, facts)?;
+    let sizes = snapshot.sizes().to_vec();
+    let mut db = None;
+    for piece in snapshot {
+        if db.replace(piece.db) != Some(piece.db) {
+            let Size { keys, expiring } = sizes[piece.db];
+            writer.database(piece.db, keys, expiring)?;
+        }
+        for saved in piece.entries() {
+            writer.entry(saved.key(), saved.view(), saved.expires_at(), Hint::None)?;
+        }
+    }
+    writer.finish()?;
+    Ok(())
+}
+
+/// Writes a base as commands (`aof-use-rdb-preamble no`): SET for each key, and PEXPIREAT where it expires.
+pub fn write_commands(file: &dyn File, snapshot: Snapshot) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(PIECE, file);
-    let (mut db, mut line, mut written) = (None, Vec::new(), 0);
+    let (mut db, mut line) = (None, Vec::new());
     for piece in snapshot {
         line.clear();
         if db != Some(piece.db) {
@@ -175,10 +195,8 @@ pub fn write_commands(
                 let words = [b"PEXPIREAT".as_slice(), entry.key(), at.as_bytes()];
                 encode::command(&mut line, words.into_iter());
             }
-            written += 1;
         }
         out.write_all(&line)?;
-        progress(written);
     }
     out.flush()
 }

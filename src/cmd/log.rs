@@ -1,0 +1,498 @@
+//! The append-only log as the server sees it: read back at the start, kept, turned on and off, rewritten.
+//!
+//! [`Logs`] is what came of rewrites. The files and the thread that writes are `crate::persist::aof`'s; this is where
+//! settings, commands and the keyspace meet them. BGREWRITEAOF and WAITAOF are here too.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::session::Session;
+use super::{Args, CmdError, CmdResult, Context, Flow, Synced, Wait, World, footprint, table};
+use crate::config::{AppendFsync, REDIS_VERSION};
+use crate::number::parse_i64;
+use crate::persist::aof::load::{self, LoadError, Target};
+use crate::persist::aof::rewrite::{write_commands, write_rdb};
+use crate::persist::aof::{Files, Policy, Writer};
+use crate::persist::media::File;
+use crate::persist::rdb::{Facts, Item, Loaded, Options, Reader};
+use crate::resp::{Output, Reply, Request};
+use crate::store::{Access, Snapshot, Value};
+
+/// Rewrites that fail one after the other before the next one waits.
+const FAILURES: u32 = 3;
+
+/// The longest wait after failures.
+const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+
+/// Errors of replayed commands that are written to the server's log, each.
+const ERRORS_SHOWN: u64 = 10;
+
+/// What the server knows of its log besides the log itself.
+#[derive(Default)]
+pub struct Logs {
+    /// What came of rewrites.
+    pub rewrites: Arc<Mutex<Rewrites>>,
+    /// Where the log is, once that has been looked up.
+    files: Mutex<Option<Arc<Files>>>,
+    /// The thread that writes, once it was needed.
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What came of rewrites, and what is due.
+#[derive(Default)]
+pub struct Rewrites {
+    /// One is to begin as soon as nothing is in the way.
+    pub scheduled: bool,
+    /// When the one under way began.
+    pub since: Option<Instant>,
+    /// How long the last one took.
+    pub took: Option<Duration>,
+    /// The last one failed.
+    pub failed: bool,
+    /// How many were begun.
+    pub count: u64,
+    /// How many failed since one last succeeded.
+    pub failures: u32,
+    /// No automatic one before this.
+    not_before: Option<Instant>,
+}
+
+impl Rewrites {
+    fn ended(&mut self, ok: bool) {
+        self.took = self.since.take().map(|since| since.elapsed());
+        self.failed = !ok;
+        self.failures = if ok { 0 } else { self.failures + 1 };
+        // A minute after the third failure, and twice as long after each one more.
+        self.not_before = (self.failures >= FAILURES).then(|| {
+            let doubled = 1u64 << (self.failures - FAILURES).min(16);
+            Instant::now()
+                + Duration::from_secs(60)
+                    .saturating_mul(doubled as u32)
+                    .min(LONGEST_WAIT)
+        });
+    }
+}
+
+/// Why no rewrite begins now.
+#[derive(Debug)]
+enum Busy {
+    /// One is under way.
+    Rewriting,
+    /// The keyspace is being saved, or read for something else.
+    Saving,
+    Disk(io::Error),
+}
+
+/// Loads the log into the keyspace, which is empty and used by nobody. `false` if there is none, and so nothing to load.
+///
+/// # Errors
+/// If the log is damaged or holds what this server does not know.
+pub(super) fn load(world: &Arc<World>) -> Result<bool, LoadError> {
+    let config = &world.config;
+    let media = Arc::clone(&world.media);
+    let (dirname, name) = (config.appenddirname(), config.appendfilename());
+    let files = Arc::new(load::take_over(media, &config.dir(), &dirname, &name)?);
+    *world.logs.files.lock() = Some(Arc::clone(&files));
+    if !files.exists() {
+        return Ok(false);
+    }
+    let began = Instant::now();
+    let mut replayer = Replayer::new(world);
+    let commands = files.load(config.aof_load_truncated(), &mut replayer)?;
+    if replayer.errors > 0 {
+        tracing::warn!(
+            "{} commands of the AOF answered with an error",
+            replayer.errors
+        );
+    }
+    drop(replayer);
+    world.reset_stats();
+    tracing::info!(
+        "DB loaded from append only file: {:.3} seconds ({commands} commands)",
+        began.elapsed().as_secs_f64()
+    );
+    Ok(true)
+}
+
+/// Keeps the log from now on, after [`load`]. Nobody uses the keyspace yet.
+///
+/// # Errors
+/// Whatever the disk says.
+pub(super) fn begin(world: &Arc<World>) -> io::Result<()> {
+    heed_settings(world);
+    let files = files_of(world)?;
+    let base = Base::of(world);
+    let snapshot = world.keyspace.lock_all(Access::Write).snapshot();
+    let snapshot = snapshot.ok_or(io::ErrorKind::ResourceBusy)?;
+    let mut snapshot = Some(snapshot);
+    let (file, len) = files.begin(base.rdb.is_some(), |file| match snapshot.take() {
+        Some(snapshot) => base.write(file, snapshot),
+        None => Ok(()),
+    })?;
+    let writer = world.log.keep(&files, file, len);
+    start_writer(world, writer);
+    Ok(())
+}
+
+/// Brings everything to the disk and closes the log. Nothing may be changed any more.
+pub fn end(world: &World) {
+    let Some(writer) = world.logs.writer.lock().take() else {
+        return;
+    };
+    if world.log.feed.is_on() {
+        tracing::info!("Calling fsync() on the AOF file.");
+    }
+    world.log.stop();
+    if writer.join().is_err() {
+        tracing::error!("The thread that writes the AOF panicked");
+    }
+}
+
+/// Begins what is due: a rewrite that was scheduled, or one that the growth of the log asks for. To be called about ten
+/// times a second.
+pub fn tick(world: &World) {
+    let log = &world.log;
+    if log.is_rewriting() || world.keyspace.has_snapshot() {
+        return;
+    }
+    let scheduled = world.logs.rewrites.lock().scheduled;
+    if scheduled || grown(world) {
+        match start(world) {
+            Ok(()) => {}
+            Err(Busy::Disk(error)) => {
+                tracing::warn!("Can't rewrite the append only file: {error}");
+                world.logs.rewrites.lock().ended(false);
+            }
+            Err(Busy::Rewriting | Busy::Saving) => {}
+        }
+    }
+}
+
+/// Whether the log has grown as much since it was last rewritten as the settings allow.
+fn grown(world: &World) -> bool {
+    let (log, config) = (&world.log, &world.config);
+    let percentage = config.auto_aof_rewrite_percentage();
+    let (size, base) = (log.size(), log.base_size().max(1));
+    if !log.feed.is_on() || percentage == 0 || size < config.auto_aof_rewrite_min_size() {
+        return false;
+    }
+    let waits = world
+        .logs
+        .rewrites
+        .lock()
+        .not_before
+        .is_some_and(|until| until > Instant::now());
+    let growth = (size * 100 / base).saturating_sub(100);
+    let due = growth >= percentage && !waits;
+    if due {
+        tracing::info!("Starting automatic rewriting of AOF on {growth}% growth");
+    }
+    due
+}
+
+/// Does what the settings say now. No key may be locked.
+pub(super) fn follow_settings(world: &World) {
+    heed_settings(world);
+    let (wanted, on) = (world.config.appendonly(), world.log.feed.is_on());
+    if wanted && !on {
+        world.logs.rewrites.lock().scheduled = true;
+        tick(world);
+    } else if !wanted && on {
+        world.log.turn_off();
+        world.logs.rewrites.lock().scheduled = false;
+    }
+}
+
+fn heed_settings(world: &World) {
+    let (log, config) = (&world.log, &world.config);
+    log.set_policy(match config.appendfsync() {
+        AppendFsync::Always => Policy::Always,
+        AppendFsync::EverySecond => Policy::EverySecond,
+        AppendFsync::No => Policy::No,
+    });
+    log.set_rest_on_rewrite(config.no_appendfsync_on_rewrite());
+    log.set_stamps(config.aof_timestamp_enabled());
+}
+
+/// Where the log is.
+fn files_of(world: &World) -> io::Result<Arc<Files>> {
+    let mut files = world.logs.files.lock();
+    if let Some(files) = &*files {
+        return Ok(Arc::clone(files));
+    }
+    let config = &world.config;
+    let found = load::find(
+        Arc::clone(&world.media),
+        &config.dir(),
+        &config.appenddirname(),
+        &config.appendfilename(),
+    );
+    let found = Arc::new(found.map_err(io::Error::other)?);
+    Ok(Arc::clone(files.insert(found)))
+}
+
+/// Starts the thread that writes, unless there is one.
+fn start_writer(world: &World, writer: Writer) {
+    let mut thread = world.logs.writer.lock();
+    if thread.is_none() {
+        let spawned = thread::Builder::new()
+            .name("aof".into())
+            .spawn(|| writer.run());
+        *thread = Some(spawned.expect("the system has a thread for the log"));
+    }
+}
+
+/// Begins a rewrite. No key may be locked.
+fn start(world: &World) -> Result<(), Busy> {
+    let log = &world.log;
+    let keep = world.config.appendonly();
+    if world.keyspace.has_snapshot() {
+        return Err(Busy::Saving);
+    }
+    let files = files_of(world).map_err(Busy::Disk)?;
+    let mut rewrite = log
+        .prepare_rewrite(&files, keep)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Busy::Rewriting,
+            _ => Busy::Disk(error),
+        })?;
+    if keep {
+        start_writer(world, log.idle());
+    }
+    let snapshot = {
+        let mut keys = world.keyspace.lock_all(Access::Write);
+        let snapshot = keys.snapshot().ok_or(Busy::Saving)?;
+        rewrite.mark();
+        snapshot
+    };
+    let began = Instant::now();
+    {
+        let mut rewrites = world.logs.rewrites.lock();
+        rewrites.since = Some(began);
+        rewrites.scheduled = false;
+        rewrites.count += 1;
+    }
+    let base = Base::of(world);
+    let temporary = format!("temp-rewriteaof-bg-{}.aof", std::process::id());
+    let rewrites = Arc::clone(&world.logs.rewrites);
+    let run = move || {
+        let result = rewrite.finish(base.rdb.is_some(), &temporary, |file| {
+            base.write(file, snapshot)
+        });
+        match &result {
+            Ok(()) => tracing::info!("Background AOF rewrite finished successfully"),
+            Err(error) => tracing::warn!("Background AOF rewrite failed: {error}"),
+        }
+        rewrites.lock().ended(result.is_ok());
+    };
+    match thread::Builder::new().name("aof-rewrite".into()).spawn(run) {
+        Ok(_) => {
+            tracing::info!("Background append only file rewriting started");
+            Ok(())
+        }
+        Err(error) => {
+            world.logs.rewrites.lock().ended(false);
+            Err(Busy::Disk(error))
+        }
+    }
+}
+
+/// How a base is written.
+struct Base {
+    /// As RDB (`aof-use-rdb-preamble`), and how; otherwise as commands.
+    rdb: Option<(Options, Facts)>,
+}
+
+impl Base {
+    fn of(world: &World) -> Self {
+        let config = &world.config;
+        let options = Options {
+            compression: config.rdbcompression(),
+            checksum: config.rdbchecksum(),
+        };
+        let facts = Facts {
+            redis_version: REDIS_VERSION,
+            created: world.keyspace.clock().now_ms() / 1000,
+            used_memory: footprint::used(),
+            aof_base: true,
+        };
+        Self {
+            rdb: config.aof_use_rdb_preamble().then_some((options, facts)),
+        }
+    }
+
+    fn write(&self, file: &dyn File, snapshot: Snapshot) -> io::Result<()> {
+        match &self.rdb {
+            Some((options, facts)) => write_rdb(file, snapshot, *options, facts),
+            None => write_commands(file, snapshot),
+        }
+    }
+}
+
+/// Reads the commands of a log into a world.
+struct Replayer {
+    session: Session,
+    out: Output,
+    errors: u64,
+}
+
+impl Replayer {
+    fn new(world: &Arc<World>) -> Self {
+        world.keyspace.set_timeless(true);
+        let mut session = Session::new(Arc::clone(world));
+        session.replay();
+        Self {
+            session,
+            out: Output::new(),
+            errors: 0,
+        }
+    }
+}
+
+impl Drop for Replayer {
+    fn drop(&mut self) {
+        self.session.world().keyspace.set_timeless(false);
+    }
+}
+
+impl Target for Replayer {
+    fn command(&mut self, request: Request<'_>) -> Result<(), String> {
+        let command = table::resolve(request).map_err(|error| error.to_string())?;
+        self.session.execute(request, &mut self.out);
+        let reply = self.out.chunk();
+        if reply.first() == Some(&b'-') {
+            let text = reply.escape_ascii().to_string();
+            if matches!(command.name, "select" | "multi" | "exec") {
+                return Err(text);
+            }
+            self.errors += 1;
+            if self.errors <= ERRORS_SHOWN {
+                tracing::warn!("A command of the AOF answers with an error: {text}");
+            }
+        }
+        self.out = Output::new();
+        Ok(())
+    }
+
+    fn rdb(&mut self, source: &mut dyn io::Read) -> Result<(u64, Vec<u8>), String> {
+        let world = self.session.world();
+        let checked = world.config.rdbchecksum();
+        let mut reader = Reader::new(source, checked).map_err(|error| error.to_string())?;
+        let databases = world.keyspace.databases();
+        let mut db = 0;
+        while let Some(item) = reader.next_item().map_err(|error| error.to_string())? {
+            match item {
+                Item::Database(index) => {
+                    let known = usize::try_from(index)
+                        .ok()
+                        .filter(|&index| index < databases);
+                    db = known.ok_or_else(|| {
+                        format!("it has a database {index}, and there are {databases}")
+                    })?;
+                }
+                Item::Fact(..) | Item::Sizes { .. } => {}
+                Item::Entry {
+                    key,
+                    value,
+                    expires_at,
+                    ..
+                } => {
+                    let mut keys = world.keyspace.lock_key(key, Access::Write);
+                    match value {
+                        Loaded::Bytes(bytes) => keys.put_bytes(db, key, bytes, expires_at),
+                        Loaded::Bitmap(bitmap) => {
+                            keys.put(db, key, Value::from(bitmap), expires_at);
+                        }
+                    }
+                }
+            }
+        }
+        let others = reader.passed_over();
+        if !others.is_empty() {
+            return Err(format!("it holds {others} besides strings"));
+        }
+        Ok((reader.at(), reader.into_rest().0))
+    }
+}
+
+/// `BGREWRITEAOF`: makes the log short again, in the background. Where a save is under way, once that is over.
+pub(super) fn bgrewriteaof(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
+    let logs = &cx.world.logs;
+    let scheduled = || {
+        logs.rewrites.lock().scheduled = true;
+        Ok(Reply::Simple(
+            "Background append only file rewriting scheduled".into(),
+        ))
+    };
+    if cx.world.log.is_rewriting() {
+        return Err(CmdError::other(
+            "ERR Background append only file rewriting already in progress",
+        ));
+    }
+    if cx.in_exec {
+        return scheduled();
+    }
+    let mut started = Ok(());
+    cx.world.aside(&mut || started = start(cx.world));
+    match started {
+        Ok(()) => Ok(Reply::Simple(
+            "Background append only file rewriting started".into(),
+        )),
+        Err(Busy::Saving) => scheduled(),
+        Err(Busy::Rewriting) => Err(CmdError::other(
+            "ERR Background append only file rewriting already in progress",
+        )),
+        Err(Busy::Disk(error)) => {
+            tracing::warn!("Can't rewrite the append only file: {error}");
+            Err(CmdError::other(
+                "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
+            ))
+        }
+    }
+}
+
+/// `WAITAOF numlocal numreplicas timeout`: waits until what this client wrote is synced here (`numlocal` 1) and by so many
+/// replicas, or for `timeout` milliseconds (0: for ever), and replies where it is. There are no replicas.
+pub(super) fn waitaof(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    let range = CmdError::other("ERR value is out of range, value must between 0 and 1");
+    let local = match args.take_i64()? {
+        0 => false,
+        1 => true,
+        _ => return Err(range),
+    };
+    let replicas = parse_i64(args.take()?).filter(|&count| count >= 0);
+    let replicas = replicas.ok_or(CmdError::other(
+        "ERR value is out of range, must be positive",
+    ))?;
+    let timeout_ms = super::admin::take_timeout(cx, &mut args)?;
+    if local && !cx.world.config.appendonly() {
+        return Err(CmdError::other(
+            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        ));
+    }
+    let feed = &cx.world.log.feed;
+    let position = cx.client.logged;
+    let is_local = feed.is_on() && feed.synced() >= position;
+    let reply = |local: bool| Reply::Array(vec![Reply::Integer(local.into()), Reply::Integer(0)]);
+    if (is_local || !local) && replicas == 0 || cx.in_exec {
+        return Ok(reply(is_local));
+    }
+    cx.flow = Flow::Wait(Wait {
+        timeout_ms,
+        reply: reply(is_local),
+        synced: (!is_local && feed.is_on()).then(|| Synced {
+            position,
+            reply: reply(true),
+            is_enough: replicas == 0,
+        }),
+    });
+    Ok(Reply::None)
+}
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

@@ -176,7 +176,7 @@ async function messagesAndEvents() {
 
 async function errorsAndServer() {
   await assert.rejects(redis.setbit('k', -1, 1), { message: 'ERR bit offset is not an integer or out of range' })
-  await assert.rejects(redis.call('BITCOUNT', 'k', 1), { message: 'ERR syntax error' })
+  await assert.rejects(redis.call('BITCOUNT', 'k', 1, 2, 'BYTES'), { message: 'ERR syntax error' })
   await assert.rejects(redis.call('NOSUCH', 'x'), { message: "ERR unknown command 'NOSUCH', with args beginning with: 'x' " })
   const replies = await redis.multi().set('text', 'abc').incr('text').setbit('flags', 1, 1).exec()
   assert.equal(replies[1][0].message, 'ERR value is not an integer or out of range')

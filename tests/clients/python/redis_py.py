@@ -291,7 +291,7 @@ def errors(r):
         (("SETBIT", "k", -1, 1), "bit offset is not an integer or out of range"),
         (("SETBIT", "k", 2**32, 1), "bit offset is not an integer or out of range"),
         (("SETBIT", "k", 1, 2), "bit is not an integer or out of range"),
-        (("BITCOUNT", "k", 1), "syntax error"),
+        (("BITCOUNT", "k", 1, 2, "BYTES"), "syntax error"),
         (("BITPOS", "k", 2), "The bit argument must be 1 or 0."),
         (("INCR", "text"), "value is not an integer or out of range"),
         (("GETBIT", "k"), "wrong number of arguments for 'getbit' command"),

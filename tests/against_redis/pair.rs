@@ -76,7 +76,7 @@ impl Server {
             }
             if Connection::open(self.port)
                 .and_then(|mut connection| connection.ask(&[b"PING"]))
-                .is_ok()
+                .is_ok_and(|reply| !reply.string().contains("LOADING"))
             {
                 return;
             }

@@ -30,8 +30,8 @@
 //!
 //! # Where Redis is ahead
 //!
-//! Single requests from many connections (depth 1, 50 and 1,000): 0.8 of Redis's speed in the worst round seen, about
-//! level in the best. A profile of GETBIT there has 67 % of the time in the kernel, half of all in `send`, and of the
+//! Single requests from many connections: the ratio was 0.8 with 50 of them and 0.9 with 1,000, on a busy machine. A
+//! profile of GETBIT there has 67 % of the time in the kernel, half of all in `send`, and of the
 //! server's own the largest part, 17 % of all, waiting for the key's three cache lines in `Table::find`; the runtime's
 //! tasks and wakers are 3 %. Huge pages for the keys made it 7 % less and took 17 % more memory, which is not done. With
 //! several requests in a pipeline the lines are asked for ahead, and Redis is behind.

@@ -16,8 +16,6 @@ pub(super) struct Shard {
     pub watchers: Watchers,
     /// Who is told of keys that go by themselves; all shards share it.
     departures: Arc<Departures>,
-    /// Entries removed because their time had come, since start.
-    pub expired: u64,
 }
 
 impl Shard {
@@ -29,7 +27,6 @@ impl Shard {
             emptied: Vec::new(),
             watchers: Watchers::default(),
             departures,
-            expired: 0,
         }
     }
 
@@ -83,7 +80,6 @@ impl Shard {
             table.remove(place);
             self.watchers.touch(db, key);
             self.departures.tell(db, key, Why::Expired);
-            self.expired += 1;
             return None;
         }
         Some(place)
@@ -104,11 +100,9 @@ impl Shard {
                 gone(entry);
             });
             if !all || removed >= limit {
-                self.expired += removed as u64;
                 return false;
             }
         }
-        self.expired += removed as u64;
         true
     }
 

@@ -19,10 +19,12 @@ mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{env, fs};
+use std::{env, fs, thread};
 
 use mutate::Mutator;
+use parking_lot::Mutex;
 
 #[path = "../support/oracle.rs"]
 mod oracle;
@@ -45,7 +47,9 @@ fn fuzz(name: &str, words: &[&str], mut target: impl FnMut(&[u8])) {
     let time = Duration::from_secs(number("FUZZ_SECONDS").unwrap_or(1));
     let mut mutator = Mutator::new(number("FUZZ_SEED").unwrap_or(1), &corpus, words);
 
+    let watched = Watched::new(name);
     let mut try_one = |input: &[u8]| {
+        watched.begin(input);
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| target(input))) {
             let path = env::temp_dir().join(format!("fuzz-{name}-{}", std::process::id()));
             fs::write(&path, input).expect("a file for the input");
@@ -71,6 +75,36 @@ fn fuzz(name: &str, words: &[&str], mut target: impl FnMut(&[u8])) {
         }
     }
     println!("{name}: {runs} inputs in {} s", start.elapsed().as_secs());
+}
+
+/// How long one input may take.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Ends the process, saying so, if one input takes too long: a lock that nobody lets go of is no panic.
+struct Watched(Arc<Mutex<Option<(Instant, Vec<u8>)>>>);
+
+impl Watched {
+    fn new(name: &str) -> Self {
+        let now = Arc::new(Mutex::new(None::<(Instant, Vec<u8>)>));
+        let (weak, name) = (Arc::downgrade(&now), name.to_owned());
+        thread::spawn(move || {
+            while let Some(now) = weak.upgrade() {
+                if let Some((begun, input)) = &*now.lock()
+                    && begun.elapsed() > LONGEST
+                {
+                    eprintln!("{name}: no end of \"{}\"", input.escape_ascii());
+                    std::process::abort();
+                }
+                drop(now);
+                thread::sleep(LONGEST / 10);
+            }
+        });
+        Self(now)
+    }
+
+    fn begin(&self, input: &[u8]) {
+        *self.0.lock() = Some((Instant::now(), input.to_vec()));
+    }
 }
 
 /// The inputs that the target begins with.

@@ -176,6 +176,17 @@ mod tests {
         assert!(field(&page, "db0").starts_with("keys=1"));
     }
 
+    /// Everything is locked then, and no section may ask for a lock again.
+    #[test]
+    fn everything_is_told_inside_a_transaction() {
+        let mut db = Session::alone();
+        db.say("MULTI");
+        db.say("SET k v");
+        db.say("INFO everything");
+        db.say("CONFIG RESETSTAT");
+        assert!(db.say("EXEC").contains("expired_keys:0"));
+    }
+
     #[test]
     fn bytes_are_written_in_units_for_people() {
         let cases = [

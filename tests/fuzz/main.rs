@@ -81,11 +81,14 @@ fn fuzz(name: &str, words: &[&str], mut target: impl FnMut(&[u8])) {
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Ends the process, saying so, if one input takes too long: a lock that nobody lets go of is no panic.
-struct Watched(Arc<Mutex<Option<(Instant, Vec<u8>)>>>);
+struct Watched(Arc<Mutex<Option<Running>>>);
+
+/// Since when an input runs, and which.
+type Running = (Instant, Vec<u8>);
 
 impl Watched {
     fn new(name: &str) -> Self {
-        let now = Arc::new(Mutex::new(None::<(Instant, Vec<u8>)>));
+        let now = Arc::new(Mutex::new(None::<Running>));
         let (weak, name) = (Arc::downgrade(&now), name.to_owned());
         thread::spawn(move || {
             while let Some(now) = weak.upgrade() {

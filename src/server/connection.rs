@@ -115,9 +115,9 @@ enum Step {
     /// More requests are there, but others come first.
     Yield,
     /// The last one answers later.
-    Wait(Wait),
+    Wait(Box<Wait>),
     /// The last one is to be run again later.
-    Postpone(Held),
+    Postpone(Box<Held>),
     /// The last one ends the connection, once the replies are written or at once.
     End(End),
 }
@@ -216,8 +216,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     yield_now().await;
                 }
                 // Apart, so that its timer is not part of every connection.
-                Step::Wait(wait) => Box::pin(self.wait(wait)).await?,
-                Step::Postpone(held) => Box::pin(self.postpone(held)).await?,
+                Step::Wait(wait) => Box::pin(self.wait(*wait)).await?,
+                Step::Postpone(held) => Box::pin(self.postpone(*held)).await?,
                 Step::End(end) => return Err(end),
             }
         }
@@ -285,8 +285,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             match cmd::execute(world, &mut self.client, request, &mut self.output) {
                 Flow::Continue => {}
                 Flow::Close => return Step::End(End::Done),
-                Flow::Wait(wait) => return Step::Wait(wait),
-                Flow::Postpone(held) => return Step::Postpone(held),
+                Flow::Wait(wait) => return Step::Wait(Box::new(wait)),
+                Flow::Postpone(held) => return Step::Postpone(Box::new(held)),
                 Flow::Shutdown => {
                     self.shared.stopper.stop();
                     return Step::End(End::Stopping);

@@ -480,7 +480,8 @@ fn payloads_come_back_and_others_are_refused() {
     );
     assert_eq!(taken(&footed(b"\x00\x02hi", 13)), Err(Refused::Footer));
     assert_eq!(taken(b"\x00\x02hi"), Err(Refused::Footer));
-    assert_eq!(taken(&footed(b"", 10)), Err(Refused::Format));
+    // Where nothing is, the type is read from the footer.
+    assert_eq!(taken(&footed(b"", 10)), Err(Refused::Type("list")));
     assert_eq!(taken(&footed(b"\x00\x0dhi", 10)), Err(Refused::Format));
     assert_eq!(
         taken(&footed(b"\x00\x04hi", 10)).as_deref(),

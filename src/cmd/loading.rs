@@ -11,7 +11,7 @@ use super::gate::Bar;
 use super::{World, log};
 use crate::persist::aof;
 use crate::persist::load::{self, Entry, Failure, Progress};
-use crate::persist::rdb::{Kinds, Loaded};
+use crate::persist::rdb::{Hint, Kinds, Loaded};
 use crate::store::{Access, Value};
 
 /// What is known of the load under way, or the last one.
@@ -168,6 +168,15 @@ fn put(world: &World, entry: Entry<'_>, merge: Merge) -> Result<(), String> {
     match entry.value {
         Loaded::Bytes(bytes) => locked.put_bytes(db, key, bytes, entry.expires_at),
         Loaded::Bitmap(bitmap) => locked.put(db, key, Value::from(bitmap), entry.expires_at),
+    }
+    if entry.hint != Hint::None
+        && let Some(mut placed) = locked.get_mut(db, key)
+    {
+        match entry.hint {
+            Hint::None => {}
+            Hint::Idle(seconds) => placed.set_idle(u32::try_from(seconds).unwrap_or(u32::MAX)),
+            Hint::Frequency(counter) => placed.set_frequency(counter),
+        }
     }
     Ok(())
 }

@@ -8,6 +8,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::time::TimeValLike;
+use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
 use crate::load::Load;
@@ -81,14 +83,11 @@ impl Server {
         Load::open(self.port).expect("a server that listens")
     }
 
-    /// CPU time that all its threads have had, in nanoseconds.
+    /// CPU time that all its threads have had, those that have ended too, in nanoseconds.
     pub fn cpu_ns(&self) -> u64 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id()))
-            .expect("the server is running");
-        tasks
-            .filter_map(|task| fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
-            .filter_map(|stat| stat.split(' ').next()?.parse::<u64>().ok())
-            .sum()
+        let clock = clock_getcpuclockid(Pid::from_raw(self.process.id() as i32));
+        let time = clock_gettime(clock.expect("a process's clock")).expect("the server is running");
+        time.num_nanoseconds() as u64
     }
 
     /// Resident memory, in bytes.

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::gate::{from_bytes, from_page, from_positions, from_runs};
-use super::{CHUNK_BYTES, Form, Slot, Tag, array, check, flat, form, get, packed, runs, to_page};
+use super::{
+    CHUNK_BYTES, Form, Slot, Tag, array, check, flat, form, get, packed, read, runs, to_page,
+};
 
 /// Sets or clears the bit at `at` and returns what it was.
 pub fn set(slot: &mut Slot, at: u16, on: bool) -> bool {
@@ -206,9 +208,28 @@ fn write_unchecked(slot: &mut Slot, at: usize, bytes: &[u8]) {
         overwrite(slot, at, bytes);
         return;
     }
+    if bytes.len() <= FEW_BYTES && tag != Tag::Page {
+        return set_each(slot, at, bytes);
+    }
     let mut page = to_page(slot);
     page.0[at..end].copy_from_slice(bytes);
     *slot = from_page(page, held(slot));
+}
+
+/// So few bytes are written bit by bit into what is not plain: a field of BITFIELD, of which mostly few bits change. By way
+/// of a page it took 9 microseconds, the same as a hundred bits.
+const FEW_BYTES: usize = 9;
+
+/// [`write`] of the bits that differ.
+fn set_each(slot: &mut Slot, at: usize, bytes: &[u8]) {
+    for (at, byte) in (at..).zip(bytes) {
+        let mut old = [0];
+        read(slot, at, &mut old);
+        let differ = old[0] ^ byte;
+        for bit in (0..8).filter(|bit| differ & (0x80 >> bit) != 0) {
+            set(slot, (at * 8 + bit) as u16, byte & (0x80 >> bit) != 0);
+        }
+    }
 }
 
 /// [`write`] in plain bytes that have the room.

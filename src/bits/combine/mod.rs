@@ -7,6 +7,7 @@
 mod chunks;
 mod count;
 mod rules;
+mod short;
 mod threads;
 
 use std::ops::ControlFlow;
@@ -52,6 +53,10 @@ pub fn combine(op: Op, sources: &[View<'_>]) -> Bitmap {
 
 /// [`combine`] on up to so many threads, this one among them. Only what is worth it is shared.
 pub fn combine_on(threads: usize, op: Op, sources: &[View<'_>]) -> Bitmap {
+    assert!(op != Op::Not || sources.len() == 1, "NOT has one source");
+    if let Some(result) = short::combine(op, sources) {
+        return result;
+    }
     let Roots {
         len,
         height,

@@ -277,7 +277,7 @@ fn start(world: &World) -> Result<(), Busy> {
         rewrites.count += 1;
     }
     let base = Base::of(world);
-    let temporary = format!("temp-rewriteaof-bg-{}.aof", std::process::id());
+    let temporary = format!("{}bg-{}.aof", load::TEMPORARY_BASE, std::process::id());
     let rewrites = Arc::clone(&world.logs.rewrites);
     let run = move || {
         let result = rewrite.finish(base.rdb.is_some(), &temporary, |file| {

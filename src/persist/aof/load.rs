@@ -10,6 +10,9 @@ use super::replay::{ReplayError, Replayed, replay};
 use crate::persist::media::{self, File, Media};
 use crate::resp::Request;
 
+/// What the names of bases that are being written begin with, Redis's among them.
+pub const TEMPORARY_BASE: &str = "temp-rewriteaof-";
+
 /// What an RDB file begins with.
 const RDB_MAGIC: &[u8] = b"REDIS";
 
@@ -253,6 +256,12 @@ impl Files {
     ) -> io::Result<(Arc<dyn File>, u64)> {
         self.make_dir()?;
         self.delete_history()?;
+        // What a rewrite left that did not live to its end.
+        for name in self.media.list(&self.dir)? {
+            if name.starts_with(TEMPORARY_BASE) {
+                self.media.remove(&self.path(&name))?;
+            }
+        }
         let list = self.list();
         if let Some(last) = list.incremental.last() {
             let path = self.path(&last.name);

@@ -1,7 +1,7 @@
 //! Requests on long bitmaps: what a request costs is bits.
 
 use crate::load::{Load, append};
-use crate::race::{Ask, Request, Row, Scene};
+use crate::race::{Ask, ROUNDS, Request, Row, Scene};
 use crate::support::scattered;
 
 const DAY: u64 = 100_000_000;
@@ -108,6 +108,7 @@ fn row(
         requests,
         request,
         lines,
+        rounds: ROUNDS,
         check: &[],
         even: false,
     }

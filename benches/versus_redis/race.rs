@@ -9,8 +9,8 @@ use crate::short;
 use crate::support::Random;
 use crate::swarm::{Round, Script, Swarm};
 
-/// Rounds that count. One goes before them, which warms caches and memory.
-const ROUNDS: usize = 7;
+/// Rounds that count, mostly.
+pub const ROUNDS: usize = 7;
 
 /// Keys or values, and what is asked of them.
 pub struct Scene {
@@ -30,6 +30,8 @@ pub struct Row {
     pub depth: usize,
     /// How many all connections send in a round, at least.
     pub requests: usize,
+    /// How many rounds count. One goes before them, which warms caches and memory.
+    pub rounds: usize,
     pub request: Request,
     /// How many lines its reply has.
     pub lines: usize,
@@ -178,7 +180,7 @@ fn run(row: &Row, servers: &[Server; 2], floor: &Floor) {
     let mut on_floor = row.even.then(|| Swarm::open(floor.port(), row.connections));
     let mut figures = [Figures::default(), Figures::default()];
     let mut floor_cpu = Vec::new();
-    for number in 0..=ROUNDS {
+    for number in 0..=row.rounds {
         let script = script(row, number);
         let requests = script.pipelines.iter().map(Vec::len).sum::<usize>() * row.depth;
         let mut sums = [0, 0];

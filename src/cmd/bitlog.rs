@@ -80,9 +80,15 @@ pub(super) fn import(
     say(&[b"DEL", &other]);
 }
 
-/// `BITOP op key key with`, which keeps the key's expiry.
+/// `BITOP op key key with`, which keeps the key's expiry. `with` is a temporary key, and may change.
 fn combined(say: Say<'_>, key: &[u8], op: &[u8], with: &[u8], expires_at: Option<i64>) {
-    say(&[b"BITOP", op, key, key, with]);
+    if op == b"DIFF" {
+        // In words that Redis had before 8.2: what both have, taken out of the key.
+        say(&[b"BITOP", b"AND", with, key, with]);
+        say(&[b"BITOP", b"XOR", key, key, with]);
+    } else {
+        say(&[b"BITOP", op, key, key, with]);
+    }
     if let Some(at) = expires_at {
         say(&[b"PEXPIREAT", key, at.to_string().as_bytes()]);
     }

@@ -17,11 +17,11 @@ use crate::wire::{Connection, Node};
 
 /// A key, all of it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    db: u64,
-    name: Vec<u8>,
-    value: Vec<u8>,
-    expires_at: Option<i64>,
+pub struct Key {
+    pub db: u64,
+    pub name: Vec<u8>,
+    pub value: Vec<u8>,
+    pub expires_at: Option<i64>,
 }
 
 /// Bitmaps of every kind, integers and texts, in several databases.
@@ -162,7 +162,7 @@ fn read(path: &Path) -> (Vec<Key>, Vec<Hint>, String) {
 }
 
 /// The servers there are, by name.
-fn servers() -> Vec<(&'static str, PathBuf)> {
+pub fn servers() -> Vec<(&'static str, PathBuf)> {
     let mut servers = Vec::new();
     match reference() {
         Some(binary) => servers.push(("Redis 8.2.3", binary)),
@@ -184,16 +184,16 @@ fn servers() -> Vec<(&'static str, PathBuf)> {
     servers
 }
 
-fn select(connection: &mut Connection, db: u64) {
+pub fn select(connection: &mut Connection, db: u64) {
     let reply = connection.ask(&[b"SELECT", db.to_string().as_bytes()]);
     assert_eq!(reply.expect("a reply").string(), "OK");
 }
 
-fn ask(connection: &mut Connection, words: &[&[u8]]) -> Node {
+pub fn ask(connection: &mut Connection, words: &[&[u8]]) -> Node {
     connection.ask(words).expect("a reply")
 }
 
-fn says_as(connection: &mut Connection, keys: &[Key], name: &str) {
+pub fn says_as(connection: &mut Connection, keys: &[Key], name: &str) {
     for key in keys {
         select(connection, key.db);
         let value = ask(connection, &[b"GET", &key.name]);

@@ -20,6 +20,7 @@ mod eviction;
 mod files;
 mod generate;
 mod giants;
+mod logs;
 mod metadata;
 mod pair;
 mod play;

@@ -166,10 +166,9 @@ async function messagesAndEvents() {
     ['__keyevent@0__:rename_to', 'kept'],
     ['visits', 'two']
   ])
-  await listener.unsubscribe()
-  await listener.punsubscribe()
-  assert.equal(await listener.get('kept'), await redis.get('kept'))
-  await listener.quit()
+  assert.equal(await listener.unsubscribe('visits', 'others'), 1)
+  assert.equal(await listener.punsubscribe('__keyevent@0__:*'), 0)
+  listener.disconnect()
   assert.equal(await redis.publish('visits', 'nobody'), 0)
 }
 

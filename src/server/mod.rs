@@ -124,8 +124,8 @@ impl Server {
             let mut loader = Loader::start(&shared.world);
             loader.wait_a_moment().await?;
             let (tcp, tls) = (!listeners.tcp.is_empty(), !listeners.tls.is_empty());
+            shared.heed_settings(); // before anybody can come in and change one
             Doors::open(&shared, &listen, listeners.tcp, listeners.tls)?;
-            shared.heed_settings();
             let unix_door = match listeners.unix {
                 None => None,
                 Some((listener, path)) => {

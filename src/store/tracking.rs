@@ -187,7 +187,8 @@ mod tests {
     fn a_factor_slows_growth_as_documented() {
         let tracking = Tracking::default();
         tracking.by_frequency(10, 1);
-        for (hits, from, to) in [(100, 8, 13), (1000, 14, 23), (100_000, 125, 160)] {
+        // Within six deviations of chance (1.5, 2.2 and 7): never, in practice, by bad luck.
+        for (hits, from, to) in [(100, 5, 20), (1000, 7, 32), (100_000, 100, 185)] {
             let word = (0..hits).fold(tracking.fresh(0), |word, _| tracking.used(word, 0));
             let counter = tracking.frequency(word, 0);
             assert!((from..=to).contains(&counter), "{hits} hits: {counter}");

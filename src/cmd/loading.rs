@@ -12,6 +12,7 @@ use super::{World, log};
 use crate::persist::aof;
 use crate::persist::load::{self, Entry, Failure, Progress};
 use crate::persist::rdb::{Hint, Kinds, Loaded};
+use crate::persist::save;
 use crate::store::{Access, Value};
 
 /// What is known of the load under way, or the last one.
@@ -42,7 +43,7 @@ pub enum LoadError {
     #[error("Fatal error loading the append only file: {0}. Exiting.")]
     Replay(#[from] aof::load::LoadError),
     #[error("Can't open or create the append-only file: {0}. Exiting.")]
-    Log(std::io::Error),
+    Log(save::Failure),
 }
 
 /// Which keys a load takes.

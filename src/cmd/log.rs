@@ -15,10 +15,11 @@ use super::{Args, CmdError, CmdResult, Context, Flow, Synced, Wait, World, footp
 use crate::config::{AppendFsync, REDIS_VERSION};
 use crate::number::parse_i64;
 use crate::persist::aof::load::{self, LoadError, Target};
-use crate::persist::aof::rewrite::{write_commands, write_rdb};
+use crate::persist::aof::rewrite::write_commands;
 use crate::persist::aof::{Files, Policy, Writer};
 use crate::persist::media::File;
 use crate::persist::rdb::{Facts, Item, Loaded, Options, Reader};
+use crate::persist::save::{self, Failure, Progress};
 use crate::resp::{Output, Reply, Request};
 use crate::store::{Access, Snapshot, Value};
 
@@ -122,15 +123,15 @@ pub(super) fn load(world: &Arc<World>) -> Result<bool, LoadError> {
 ///
 /// # Errors
 /// Whatever the disk says.
-pub(super) fn begin(world: &Arc<World>) -> io::Result<()> {
+pub(super) fn begin(world: &Arc<World>) -> Result<(), Failure> {
     heed_settings(world);
     let files = files_of(world)?;
     let base = Base::of(world);
     let snapshot = world.keyspace.lock_all(Access::Write).snapshot();
-    let snapshot = snapshot.ok_or(io::ErrorKind::ResourceBusy)?;
+    let snapshot = snapshot.ok_or(io::Error::from(io::ErrorKind::ResourceBusy))?;
     let mut snapshot = Some(snapshot);
     let (file, len) = files.begin(base.rdb.is_some(), |file| match snapshot.take() {
-        Some(snapshot) => base.write(file, snapshot),
+        Some(mut snapshot) => base.write(file, &mut snapshot),
         None => Ok(()),
     })?;
     let writer = world.log.keep(&files, file, len);
@@ -263,7 +264,7 @@ fn start(world: &World) -> Result<(), Busy> {
     if keep {
         start_writer(world, log.idle());
     }
-    let snapshot = {
+    let mut snapshot = {
         let mut keys = world.keyspace.lock_all(Access::Write);
         let snapshot = keys.snapshot().ok_or(Busy::Saving)?;
         rewrite.mark();
@@ -280,9 +281,10 @@ fn start(world: &World) -> Result<(), Busy> {
     let temporary = format!("{}bg-{}.aof", load::TEMPORARY_BASE, std::process::id());
     let rewrites = Arc::clone(&world.logs.rewrites);
     let run = move || {
-        let result = rewrite.finish(base.rdb.is_some(), &temporary, |file| {
-            base.write(file, snapshot)
-        });
+        let rdb = base.rdb.is_some();
+        // The snapshot goes with the closure: others can be taken as soon as the base is written.
+        let write = move |file: &dyn File| base.write(file, &mut snapshot);
+        let result = rewrite.finish(rdb, &temporary, write);
         match &result {
             Ok(()) => tracing::info!("Background AOF rewrite finished successfully"),
             Err(error) => tracing::warn!("Background AOF rewrite failed: {error}"),
@@ -325,10 +327,12 @@ impl Base {
         }
     }
 
-    fn write(&self, file: &dyn File, snapshot: Snapshot) -> io::Result<()> {
+    fn write(&self, file: &dyn File, snapshot: &mut Snapshot) -> Result<(), Failure> {
         match &self.rdb {
-            Some((options, facts)) => write_rdb(file, snapshot, *options, facts),
-            None => write_commands(file, snapshot),
+            Some((options, facts)) => {
+                save::write(file, snapshot, *options, facts, &Progress::default())
+            }
+            None => Ok(write_commands(file, snapshot)?),
         }
     }
 }

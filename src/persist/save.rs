@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use super::media::{Media, write_whole};
+use super::media::{File, Media, write_whole};
 use super::rdb::{Facts, Hint, Options, Writer};
 use crate::store::Snapshot;
 use crate::store::snapshot::Size;
@@ -67,32 +67,46 @@ pub fn save(
     target: &Target<'_>,
     progress: &Progress,
 ) -> Result<(), Failure> {
+    write_whole(target.media, target.path, target.temporary, |file| {
+        write(file, snapshot, target.options, &target.facts, progress)
+    })
+}
+
+/// Writes all of a snapshot to an empty file.
+///
+/// # Errors
+/// What the disk says, or that it was stopped.
+pub fn write(
+    file: &dyn File,
+    snapshot: &mut Snapshot,
+    options: Options,
+    facts: &Facts,
+    progress: &Progress,
+) -> Result<(), Failure> {
     let total = snapshot.keys();
     progress.keys.store(total, Ordering::Relaxed);
-    write_whole(target.media, target.path, target.temporary, |file| {
-        let mut writer = Writer::new(file, target.options, &target.facts)?;
-        let sizes = snapshot.sizes().to_vec();
-        let mut db = None;
-        let mut reported = Instant::now();
-        for piece in snapshot {
-            if progress.stopped.load(Ordering::Relaxed) {
-                return Err(Failure::Stopped);
-            }
-            if db.replace(piece.db) != Some(piece.db) {
-                let Size { keys, expiring } = sizes[piece.db];
-                writer.database(piece.db, keys, expiring)?;
-            }
-            let count = piece.entries().len() as u64;
-            for saved in piece.entries() {
-                writer.entry(saved.key(), saved.view(), saved.expires_at(), Hint::None)?;
-            }
-            let done = progress.done.fetch_add(count, Ordering::Relaxed) + count;
-            if reported.elapsed() >= REPORT {
-                reported = Instant::now();
-                tracing::info!("Saved {done} of {total} keys ({}%)", done * 100 / total);
-            }
+    let mut writer = Writer::new(file, options, facts)?;
+    let sizes = snapshot.sizes().to_vec();
+    let mut db = None;
+    let mut reported = Instant::now();
+    for piece in snapshot {
+        if progress.stopped.load(Ordering::Relaxed) {
+            return Err(Failure::Stopped);
         }
-        writer.finish()?;
-        Ok(())
-    })
+        if db.replace(piece.db) != Some(piece.db) {
+            let Size { keys, expiring } = sizes[piece.db];
+            writer.database(piece.db, keys, expiring)?;
+        }
+        let count = piece.entries().len() as u64;
+        for saved in piece.entries() {
+            writer.entry(saved.key(), saved.view(), saved.expires_at(), Hint::None)?;
+        }
+        let done = progress.done.fetch_add(count, Ordering::Relaxed) + count;
+        if reported.elapsed() >= REPORT {
+            reported = Instant::now();
+            tracing::info!("Saved {done} of {total} keys ({}%)", done * 100 / total);
+        }
+    }
+    writer.finish()?;
+    Ok(())
 }

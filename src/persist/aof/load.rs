@@ -8,6 +8,7 @@ use super::files::{self, Files};
 use super::manifest::{self, BadManifest, Manifest};
 use super::replay::{ReplayError, Replayed, replay};
 use crate::persist::media::{self, File, Media};
+use crate::persist::save::Failure;
 use crate::resp::Request;
 
 /// What the names of bases that are being written begin with, Redis's among them.
@@ -252,8 +253,8 @@ impl Files {
     pub fn begin(
         &self,
         rdb: bool,
-        write_base: impl FnOnce(&dyn File) -> io::Result<()>,
-    ) -> io::Result<(Arc<dyn File>, u64)> {
+        write_base: impl FnOnce(&dyn File) -> Result<(), Failure>,
+    ) -> Result<(Arc<dyn File>, u64), Failure> {
         self.make_dir()?;
         self.delete_history()?;
         // What a rewrite left that did not live to its end.

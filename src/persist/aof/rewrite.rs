@@ -8,9 +8,8 @@ use super::files::Files;
 use super::{Log, Next, encode, manifest};
 use crate::bits::View;
 use crate::persist::media::{self, File};
-use crate::persist::rdb::{Facts, Hint, Options, Writer};
+use crate::persist::save::Failure;
 use crate::store::Snapshot;
-use crate::store::snapshot::Size;
 
 /// Bytes of a long value that are written at once.
 const PIECE: usize = 64 << 10;
@@ -91,13 +90,13 @@ impl Rewrite {
     /// name in the log's directory.
     ///
     /// # Errors
-    /// Whatever the disk says, and if the log was turned off meanwhile. The log then goes on with the files it has.
+    /// Whatever the disk or `write` says, and if the log was turned off meanwhile. The log then goes on with the files it has.
     pub fn finish(
         self,
         rdb: bool,
         temporary: &str,
-        write: impl FnOnce(&dyn File) -> io::Result<()>,
-    ) -> io::Result<()> {
+        write: impl FnOnce(&dyn File) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let files = &*self.files;
         let base = files.list().next_base(&files.name, rdb);
         let path = files.path(&base.name);
@@ -151,31 +150,8 @@ impl Rewrite {
     }
 }
 
-/// Writes a base as RDB.
-pub fn write_rdb(
-    file: &dyn File,
-    snapshot: Snapshot,
-    options: Options,
-    facts: &Facts,
-) -> io::Result<()> {
-    let mut writer = Writer::new(file, options, facts)?;
-    let sizes = snapshot.sizes().to_vec();
-    let mut db = None;
-    for piece in snapshot {
-        if db.replace(piece.db) != Some(piece.db) {
-            let Size { keys, expiring } = sizes[piece.db];
-            writer.database(piece.db, keys, expiring)?;
-        }
-        for saved in piece.entries() {
-            writer.entry(saved.key(), saved.view(), saved.expires_at(), Hint::None)?;
-        }
-    }
-    writer.finish()?;
-    Ok(())
-}
-
 /// Writes a base as commands (`aof-use-rdb-preamble no`): SET for each key, and PEXPIREAT where it expires.
-pub fn write_commands(file: &dyn File, snapshot: Snapshot) -> io::Result<()> {
+pub fn write_commands(file: &dyn File, snapshot: &mut Snapshot) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(PIECE, file);
     let (mut db, mut line) = (None, Vec::new());
     for piece in snapshot {

@@ -27,6 +27,15 @@ pub struct Loading {
     pub expired: AtomicU64,
 }
 
+impl Loading {
+    /// A load begins at that millisecond since the Unix epoch.
+    pub(super) fn begin(&self, now_ms: i64) {
+        self.started_ms.store(now_ms, Ordering::Relaxed);
+        self.keys.store(0, Ordering::Relaxed);
+        self.expired.store(0, Ordering::Relaxed);
+    }
+}
+
 /// Why a server does not start with what is in its directory.
 #[derive(Debug, Error)]
 pub enum LoadError {
@@ -114,24 +123,17 @@ fn is_there(world: &World, path: &Path) -> Result<bool, LoadError> {
 /// Loads one file. Returns what it holds besides strings, where the settings allow that.
 pub(super) fn load_file(world: &World, path: &Path, merge: Merge) -> Result<Kinds, LoadError> {
     let began = Instant::now();
-    let Loading {
-        progress,
-        started_ms,
-        keys,
-        expired,
-    } = &world.loading;
+    let loading = &world.loading;
     let now = world.keyspace.clock().now_ms();
-    started_ms.store(now, Ordering::Relaxed);
-    keys.store(0, Ordering::Relaxed);
-    expired.store(0, Ordering::Relaxed);
+    loading.begin(now);
     let checksum = world.config.rdbchecksum();
+    let progress = &loading.progress;
     let passed_over = load::load(&*world.media, path, checksum, progress, |entry| {
         if entry.expires_at.is_some_and(|at| at <= now) {
-            expired.fetch_add(1, Ordering::Relaxed);
+            loading.expired.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        keys.fetch_add(1, Ordering::Relaxed);
-        put(world, entry, merge)
+        take(world, entry, merge)
     })
     .map_err(|failure| LoadError::File {
         path: path.to_owned(),
@@ -139,8 +141,8 @@ pub(super) fn load_file(world: &World, path: &Path, merge: Merge) -> Result<Kind
     })?;
     tracing::info!(
         "Done loading RDB, keys loaded: {}, keys expired: {}.",
-        keys.load(Ordering::Relaxed),
-        expired.load(Ordering::Relaxed)
+        loading.keys.load(Ordering::Relaxed),
+        loading.expired.load(Ordering::Relaxed)
     );
     if !passed_over.is_empty() && !world.config.rdb_skip_unsupported() {
         return Err(LoadError::Unsupported {
@@ -155,7 +157,12 @@ pub(super) fn load_file(world: &World, path: &Path, merge: Merge) -> Result<Kind
     Ok(passed_over)
 }
 
-fn put(world: &World, entry: Entry<'_>, merge: Merge) -> Result<(), String> {
+/// Takes a key out of a file, with its expiry and what is known of its use.
+///
+/// # Errors
+/// Where there is no such database, or the key is there and must not be.
+pub(super) fn take(world: &World, entry: Entry<'_>, merge: Merge) -> Result<(), String> {
+    world.loading.keys.fetch_add(1, Ordering::Relaxed);
     let databases = world.keyspace.databases();
     let db = usize::try_from(entry.db)
         .ok()

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::loading::{self, Merge};
 use super::session::Session;
 use super::{Args, CmdError, CmdResult, Context, Flow, Synced, Wait, World, footprint, table};
 use crate::config::{AppendFsync, REDIS_VERSION};
@@ -17,11 +18,12 @@ use crate::number::parse_i64;
 use crate::persist::aof::load::{self, LoadError, Target};
 use crate::persist::aof::rewrite::write_commands;
 use crate::persist::aof::{Files, Policy, Writer};
+use crate::persist::load::{Entry, read};
 use crate::persist::media::File;
-use crate::persist::rdb::{Facts, Item, Loaded, Options, Reader};
+use crate::persist::rdb::{Facts, Options, Reader};
 use crate::persist::save::{self, Failure, Progress};
 use crate::resp::{Output, Reply, Request};
-use crate::store::{Access, Snapshot, Value};
+use crate::store::{Access, Snapshot};
 
 /// Rewrites that fail one after the other before the next one waits.
 const FAILURES: u32 = 3;
@@ -386,35 +388,9 @@ impl Target for Replayer {
         let world = self.session.world();
         let checked = world.config.rdbchecksum();
         let mut reader = Reader::new(source, checked).map_err(|error| error.to_string())?;
-        let databases = world.keyspace.databases();
-        let mut db = 0;
-        while let Some(item) = reader.next_item().map_err(|error| error.to_string())? {
-            match item {
-                Item::Database(index) => {
-                    let known = usize::try_from(index)
-                        .ok()
-                        .filter(|&index| index < databases);
-                    db = known.ok_or_else(|| {
-                        format!("it has a database {index}, and there are {databases}")
-                    })?;
-                }
-                Item::Fact(..) | Item::Sizes { .. } => {}
-                Item::Entry {
-                    key,
-                    value,
-                    expires_at,
-                    ..
-                } => {
-                    let mut keys = world.keyspace.lock_key(key, Access::Write);
-                    match value {
-                        Loaded::Bytes(bytes) => keys.put_bytes(db, key, bytes, expires_at),
-                        Loaded::Bitmap(bitmap) => {
-                            keys.put(db, key, Value::from(bitmap), expires_at);
-                        }
-                    }
-                }
-            }
-        }
+        // What is past its time stays: later commands found it alive, or removed it.
+        let take = |entry: Entry<'_>| loading::take(&world, entry, Merge::No);
+        read(&mut reader, &world.loading.progress, take).map_err(|error| error.to_string())?;
         let others = reader.passed_over();
         if !others.is_empty() {
             return Err(format!("it holds {others} besides strings"));

@@ -1,6 +1,6 @@
 //! A file of the keyspace, back into the keyspace.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -73,11 +73,25 @@ pub fn load<E>(
     path: &Path,
     checksum: bool,
     progress: &Progress,
-    mut keep: impl FnMut(Entry<'_>) -> Result<(), E>,
+    keep: impl FnMut(Entry<'_>) -> Result<(), E>,
 ) -> Result<Kinds, Failure<E>> {
     let (source, len) = media.open(path)?;
     progress.begin(len);
     let mut reader = Reader::new(source, checksum)?;
+    read(&mut reader, progress, keep)?;
+    Ok(reader.passed_over().clone())
+}
+
+/// As [`load`], from a reader. Where there are other files to load after this one, `progress` has begun with the bytes of
+/// all.
+///
+/// # Errors
+/// As [`load`].
+pub fn read<R: Read, E>(
+    reader: &mut Reader<R>,
+    progress: &Progress,
+    mut keep: impl FnMut(Entry<'_>) -> Result<(), E>,
+) -> Result<(), Failure<E>> {
     let mut db = 0;
     let mut keys: u64 = 0;
     let mut reported = Instant::now();
@@ -106,11 +120,11 @@ pub fn load<E>(
         progress.reach(reader.at());
         if keys.is_multiple_of(1024) && reported.elapsed() >= REPORT {
             reported = Instant::now();
-            let percent = reader.at() * 100 / len.max(1);
+            let percent = reader.at() * 100 / progress.bytes().1.max(1);
             tracing::info!("Loading: {percent}%, {keys} keys so far");
         }
     }
-    Ok(reader.passed_over().clone())
+    Ok(())
 }
 
 /// Says in the log what a file tells about its making.

@@ -127,7 +127,7 @@ impl Ceiling {
     /// Bytes in use that eviction cannot change.
     pub(super) fn not_counted(&self, keyspace: &Keyspace) -> u64 {
         let retained = self.retained.load(Ordering::Relaxed);
-        if retained != 0 && !keyspace.snapshot_runs() {
+        if retained != 0 && !keyspace.has_snapshot() {
             self.retained.store(0, Ordering::Relaxed);
             return 0;
         }
@@ -245,7 +245,7 @@ fn evict_until(world: &World, mut chosen: MutexGuard<'_, Chosen>, extra: u64, li
 }
 
 fn free(world: &World, evicted: Evicted) {
-    let kept = world.keyspace.snapshot_runs();
+    let kept = world.keyspace.has_snapshot();
     let (cost, before) = match kept {
         true => (evicted.cost() as u64, footprint::used()),
         false => (0, 0),

@@ -178,11 +178,6 @@ impl Keyspace {
         &self.shards
     }
 
-    /// Whether a snapshot runs. What is removed meanwhile it may still hold.
-    pub fn snapshot_runs(&self) -> bool {
-        self.marks.running()
-    }
-
     pub(super) fn marks(&self) -> &Arc<Marks> {
         &self.marks
     }

@@ -106,9 +106,10 @@ impl Locked<'_> {
 }
 
 impl Keyspace {
-    /// Whether a snapshot has not been dropped yet, so that there can be no other.
+    /// Whether a snapshot has not been dropped yet, so that there can be no other. What is removed meanwhile it may still
+    /// hold.
     pub fn has_snapshot(&self) -> bool {
-        self.marks().running.load(Ordering::Relaxed)
+        self.marks().running()
     }
 }
 

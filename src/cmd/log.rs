@@ -13,15 +13,15 @@ use parking_lot::Mutex;
 use super::loading::{self, Merge};
 use super::session::Session;
 use super::{Args, CmdError, CmdResult, Context, Flow, Synced, Wait, World, footprint, table};
-use crate::config::{AppendFsync, REDIS_VERSION};
+use crate::config::AppendFsync;
 use crate::number::parse_i64;
 use crate::persist::aof::load::{self, LoadError, Target};
 use crate::persist::aof::rewrite::write_commands;
 use crate::persist::aof::{Files, Policy, Writer};
 use crate::persist::load::{Entry, read};
 use crate::persist::media::File;
-use crate::persist::rdb::{Facts, Options, Reader};
-use crate::persist::save::{self, Failure, Progress};
+use crate::persist::rdb::Reader;
+use crate::persist::save::{self, Failure, Form, Progress};
 use crate::resp::{Output, Reply, Request};
 use crate::store::{Access, Snapshot};
 
@@ -308,32 +308,20 @@ fn start(world: &World) -> Result<(), Busy> {
 /// How a base is written.
 struct Base {
     /// As RDB (`aof-use-rdb-preamble`), and how; otherwise as commands.
-    rdb: Option<(Options, Facts)>,
+    rdb: Option<Form>,
 }
 
 impl Base {
     fn of(world: &World) -> Self {
-        let config = &world.config;
-        let options = Options {
-            compression: config.rdbcompression(),
-            checksum: config.rdbchecksum(),
-        };
-        let facts = Facts {
-            redis_version: REDIS_VERSION,
-            created: world.keyspace.clock().now_ms() / 1000,
-            used_memory: footprint::used(),
-            aof_base: true,
-        };
+        let as_rdb = world.config.aof_use_rdb_preamble();
         Self {
-            rdb: config.aof_use_rdb_preamble().then_some((options, facts)),
+            rdb: as_rdb.then(|| world.saves.form(footprint::used(), true)),
         }
     }
 
     fn write(&self, file: &dyn File, snapshot: &mut Snapshot) -> Result<(), Failure> {
         match &self.rdb {
-            Some((options, facts)) => {
-                save::write(file, snapshot, *options, facts, &Progress::default())
-            }
+            Some(form) => save::write(file, snapshot, form, &Progress::default()),
             None => Ok(write_commands(file, snapshot)?),
         }
     }

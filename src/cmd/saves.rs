@@ -18,7 +18,7 @@ use super::gate::{Bar, Gate};
 use crate::config::{Config, REDIS_VERSION};
 use crate::persist::media::Media;
 use crate::persist::rdb::{Facts, Options};
-use crate::persist::save::{self, Failure, Progress, Target};
+use crate::persist::save::{self, Failure, Form, Progress, Target};
 use crate::store::{Access, Clock, Snapshot};
 
 /// How long after a background save that failed the next may begin by itself.
@@ -147,6 +147,22 @@ impl Saves {
         instead.unwrap_or_else(|| self.config.dir().join(self.config.dbfilename()))
     }
 
+    /// How a file is to be made now, of a keyspace that takes so many bytes.
+    pub(super) fn form(&self, used_memory: u64, aof_base: bool) -> Form {
+        Form {
+            options: Options {
+                compression: self.config.rdbcompression(),
+                checksum: self.config.rdbchecksum(),
+            },
+            facts: Facts {
+                redis_version: REDIS_VERSION,
+                created: self.clock.now_ms() / 1000,
+                used_memory,
+                aof_base,
+            },
+        }
+    }
+
     /// Keeps other servers from the data directory. One that is claimed already costs a comparison.
     ///
     /// # Errors
@@ -255,16 +271,7 @@ impl Job {
             temporary: &config
                 .dir()
                 .join(format!("temp-{}.rdb", std::process::id())),
-            options: Options {
-                compression: config.rdbcompression(),
-                checksum: config.rdbchecksum(),
-            },
-            facts: Facts {
-                redis_version: REDIS_VERSION,
-                created: self.saves.clock.now_ms() / 1000,
-                used_memory: self.used_memory,
-                aof_base: false,
-            },
+            form: self.saves.form(self.used_memory, false),
         };
         save::save(snapshot, &target, &self.progress)
     }

@@ -48,14 +48,19 @@ pub enum Failure {
     Disk(#[from] io::Error),
 }
 
+/// How a file is made.
+pub struct Form {
+    pub options: Options,
+    pub facts: Facts,
+}
+
 /// What is written where.
 pub struct Target<'a> {
     pub media: &'a dyn Media,
     pub path: &'a Path,
     /// In the same directory; it becomes `path` when it is whole.
     pub temporary: &'a Path,
-    pub options: Options,
-    pub facts: Facts,
+    pub form: Form,
 }
 
 /// Writes all of a snapshot to a file, which replaces the old one when it is whole and safe.
@@ -68,7 +73,7 @@ pub fn save(
     progress: &Progress,
 ) -> Result<(), Failure> {
     write_whole(target.media, target.path, target.temporary, |file| {
-        write(file, snapshot, target.options, &target.facts, progress)
+        write(file, snapshot, &target.form, progress)
     })
 }
 
@@ -79,13 +84,12 @@ pub fn save(
 pub fn write(
     file: &dyn File,
     snapshot: &mut Snapshot,
-    options: Options,
-    facts: &Facts,
+    form: &Form,
     progress: &Progress,
 ) -> Result<(), Failure> {
     let total = snapshot.keys();
     progress.keys.store(total, Ordering::Relaxed);
-    let mut writer = Writer::new(file, options, facts)?;
+    let mut writer = Writer::new(file, form.options, &form.facts)?;
     let sizes = snapshot.sizes().to_vec();
     let mut db = None;
     let mut reported = Instant::now();

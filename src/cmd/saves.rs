@@ -15,10 +15,10 @@ use parking_lot::{Condvar, Mutex};
 
 use super::World;
 use super::gate::{Bar, Gate};
-use crate::config::{Config, REDIS_VERSION};
+use crate::config::{Config, MaxmemoryPolicy, REDIS_VERSION};
 use crate::persist::media::Media;
 use crate::persist::rdb::{Facts, Options};
-use crate::persist::save::{self, Failure, Form, Progress, Target};
+use crate::persist::save::{self, Failure, Form, Hints, Progress, Target};
 use crate::store::{Access, Clock, Snapshot};
 
 /// How long after a background save that failed the next may begin by itself.
@@ -159,6 +159,11 @@ impl Saves {
                 created: self.clock.now_ms() / 1000,
                 used_memory,
                 aof_base,
+            },
+            hints: match self.config.maxmemory_policy() {
+                MaxmemoryPolicy::VolatileLru | MaxmemoryPolicy::AllkeysLru => Hints::Idle,
+                MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu => Hints::Frequency,
+                _ => Hints::None,
             },
         }
     }

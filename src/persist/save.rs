@@ -52,6 +52,15 @@ pub enum Failure {
 pub struct Form {
     pub options: Options,
     pub facts: Facts,
+    pub hints: Hints,
+}
+
+/// What a file says of the use of its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hints {
+    None,
+    Idle,
+    Frequency,
 }
 
 /// What is written where.
@@ -103,7 +112,12 @@ pub fn write(
         }
         let count = piece.entries().len() as u64;
         for saved in piece.entries() {
-            writer.entry(saved.key(), saved.view(), saved.expires_at(), Hint::None)?;
+            let hint = match form.hints {
+                Hints::None => Hint::None,
+                Hints::Idle => Hint::Idle(saved.idle_seconds().into()),
+                Hints::Frequency => Hint::Frequency(saved.frequency()),
+            };
+            writer.entry(saved.key(), saved.view(), saved.expires_at(), hint)?;
         }
         let done = progress.done.fetch_add(count, Ordering::Relaxed) + count;
         if reported.elapsed() >= REPORT {

@@ -136,7 +136,7 @@ impl<'a> Moment<'a> {
 
     /// Seconds since the Unix epoch, cut to 32 bits, at most a moment old.
     #[inline]
-    fn seconds(&self) -> u32 {
+    pub fn seconds(&self) -> u32 {
         self.ms
             .get()
             .map_or_else(|| self.clock.recent_seconds(), seconds)

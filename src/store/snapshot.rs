@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use super::entry::Entry;
 use super::keyspace::{Cell, SHARDS};
 use super::table::Table;
-use super::{Keyspace, Locked};
+use super::{Keyspace, Locked, Tracking};
 use crate::bits::View;
 use parking_lot::RwLockWriteGuard;
 
@@ -57,6 +57,7 @@ impl AddAssign for Size {
 pub struct Snapshot {
     shards: Arc<[Cell]>,
     marks: Arc<Marks>,
+    use_at: UseAt,
     /// By database, up to the last that holds anything.
     sizes: Vec<Size>,
     /// Where to go on: database, shard, fingerprint.
@@ -96,6 +97,10 @@ impl Locked<'_> {
         Some(Snapshot {
             shards: Arc::clone(keyspace.shards()),
             marks: Arc::clone(marks),
+            use_at: UseAt {
+                tracking: Arc::clone(keyspace.tracking()),
+                seconds: self.moment().seconds(),
+            },
             sizes,
             db: 0,
             shard: 0,
@@ -162,7 +167,11 @@ impl Iterator for Snapshot {
                 }
             }
             if !entries.is_empty() {
-                return Some(Piece { db, entries });
+                return Some(Piece {
+                    db,
+                    entries,
+                    use_at: self.use_at.clone(),
+                });
             }
         }
         None
@@ -181,35 +190,56 @@ pub struct Piece {
     /// Its number at the mark.
     pub db: usize,
     entries: Vec<Entry>,
+    use_at: UseAt,
+}
+
+/// What access words come to at the second of the mark.
+#[derive(Clone)]
+struct UseAt {
+    tracking: Arc<Tracking>,
+    seconds: u32,
 }
 
 impl Piece {
     pub fn entries(&self) -> impl ExactSizeIterator<Item = Saved<'_>> {
-        self.entries.iter().map(Saved)
+        self.entries.iter().map(|entry| Saved {
+            entry,
+            use_at: &self.use_at,
+        })
     }
 }
 
 /// A key with its value, as they were at the mark.
 #[derive(Clone, Copy)]
-pub struct Saved<'a>(&'a Entry);
+pub struct Saved<'a> {
+    entry: &'a Entry,
+    use_at: &'a UseAt,
+}
 
 impl<'a> Saved<'a> {
     pub fn key(&self) -> &'a [u8] {
-        self.0.key()
+        self.entry.key()
     }
 
     pub fn view(&self) -> View<'a> {
-        self.0.view()
+        self.entry.view()
     }
 
     /// When the key goes, in milliseconds since the Unix epoch.
     pub fn expires_at(&self) -> Option<i64> {
-        self.0.expires_at()
+        self.entry.expires_at()
     }
 
-    /// The access word.
-    pub fn accessed(&self) -> u32 {
-        self.0.accessed()
+    /// Seconds since the last access, at the mark.
+    pub fn idle_seconds(&self) -> u32 {
+        let UseAt { tracking, seconds } = self.use_at;
+        tracking.idle_seconds(self.entry.accessed(), *seconds)
+    }
+
+    /// How often it was accessed, on Redis's scale from 0 to 255, at the mark.
+    pub fn frequency(&self) -> u8 {
+        let UseAt { tracking, seconds } = self.use_at;
+        tracking.frequency(self.entry.accessed(), *seconds)
     }
 }
 

@@ -8,6 +8,8 @@ use std::env;
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use bitmapd::bits::{Bitmap, View};
 use bitmapd::persist::rdb::{Facts, Hint, Item, Options, Reader, Writer};
@@ -215,6 +217,29 @@ pub fn says_as(connection: &mut Connection, keys: &[Key], name: &str) {
     assert_eq!(held, keys.len() as i64, "{name} has no other keys");
 }
 
+/// Copies what a server keeps in its directory.
+pub fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).expect("a directory") {
+        let from = entry.expect("an entry").path();
+        let to = to.join(from.file_name().expect("a name"));
+        if from.is_dir() {
+            fs::create_dir_all(&to).expect("a directory");
+            copy(&from, &to);
+        } else {
+            fs::copy(&from, to).expect("room on the disk");
+        }
+    }
+}
+
+/// Waits until a server has logged something.
+pub fn wait_for(server: &Server, text: &str) {
+    let logged = (0..1000).any(|_| {
+        thread::sleep(Duration::from_millis(20));
+        server.log().contains(text)
+    });
+    assert!(logged, "not in the log: {text}\n{}", server.log());
+}
+
 #[test]
 fn redis_opens_files_written_here() {
     let keys = keys();
@@ -275,6 +300,57 @@ fn files_written_by_redis_are_read_here() {
                 hints.iter().all(|hint| kind(hint) == policy),
                 "{name}, {policy}"
             );
+        }
+    }
+}
+
+/// Where the policy goes by it, and nowhere else, and in a saved file as in the base of a log.
+#[test]
+fn redis_reads_from_our_files_how_keys_were_used() {
+    let ours = Path::new(env!("CARGO_BIN_EXE_bitmapd"));
+    for (name, binary) in servers() {
+        for (policy, at_least) in [
+            ("volatile-lru", 70_000),
+            ("allkeys-lfu", 77),
+            ("allkeys-random", 0),
+        ] {
+            let flags = [
+                "--maxmemory-policy",
+                policy,
+                "--lfu-decay-time",
+                "0",
+                "--appendonly",
+                "yes",
+            ];
+            let server = Server::start_with(ours, &flags, |_| ());
+            let mut here = server.connect();
+            ask(&mut here, &[b"SET", b"k", b"v"]);
+            let payload = ask(&mut here, &[b"DUMP", b"k"]).bytes().to_vec();
+            let (hint, question): (_, &[u8]) = match policy {
+                "allkeys-lfu" => ("FREQ 77", b"FREQ"),
+                _ => ("IDLETIME 70000", b"IDLETIME"),
+            };
+            let restore: [&[u8]; 5] = [b"RESTORE", b"k", b"0", &payload, b"REPLACE"];
+            let hint = hint.split(' ').map(str::as_bytes);
+            let restore: Vec<&[u8]> = restore.into_iter().chain(hint).collect();
+            assert_eq!(ask(&mut here, &restore).string(), "OK");
+            assert_eq!(ask(&mut here, &[b"SAVE"]).string(), "OK");
+            assert!(!ask(&mut here, &[b"BGREWRITEAOF"]).is_error());
+            wait_for(&server, "AOF rewrite finished successfully");
+            for appendonly in ["no", "yes"] {
+                let flags = [&flags[..5], &[appendonly][..]].concat();
+                let redis = Server::start_with(&binary, &flags, |directory| {
+                    copy(server.directory(), directory);
+                });
+                let question = [b"OBJECT".as_slice(), question, b"k"];
+                let said = ask(&mut redis.connect(), &question).integer();
+                let said = said.unwrap_or_else(|| panic!("{name}, {policy}: it says no number"));
+                let range = at_least..at_least + 60; // seconds: far less than what was set
+                assert!(
+                    range.contains(&said),
+                    "{name}, {policy}, appendonly {appendonly}: {said}"
+                );
+            }
         }
     }
 }

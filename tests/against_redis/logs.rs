@@ -1,10 +1,9 @@
 //! The append-only log: Redis 8.2.3 and 7.0 replay what is logged here, the commands Redis does not have among it, and
 //! what they log, and rewrite, is replayed here.
 
-use std::fs;
 use std::path::Path;
 
-use crate::files::{Key, ask, says_as, select, servers};
+use crate::files::{Key, ask, copy, says_as, select, servers, wait_for};
 use crate::pair::Server;
 use crate::wire::Connection;
 
@@ -115,15 +114,6 @@ fn keys_of(connection: &mut Connection) -> Vec<Key> {
     keys
 }
 
-fn copy(from: &Path, to: &Path) {
-    let (from, to) = (from.join("appendonlydir"), to.join("appendonlydir"));
-    fs::create_dir_all(&to).expect("a directory");
-    for file in fs::read_dir(from).expect("a log") {
-        let file = file.expect("an entry").path();
-        fs::copy(&file, to.join(file.file_name().expect("a name"))).expect("room on the disk");
-    }
-}
-
 fn after<'s>(server: &'s Server) -> impl FnOnce(&Path) + 's {
     |directory| copy(server.directory(), directory)
 }
@@ -147,12 +137,7 @@ fn logs_go_to_redis_and_come_back() {
         // Rewritten by Redis, with more behind it.
         select(&mut connection, 0);
         run(&mut connection, "BGREWRITEAOF");
-        let rewritten = || theirs.log().contains("AOF rewrite finished successfully");
-        let waited = (0..500).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-            rewritten()
-        });
-        assert!(waited, "{name}: {}", theirs.log());
+        wait_for(&theirs, "AOF rewrite finished successfully");
         run(&mut connection, COMMANDS);
         std::thread::sleep(std::time::Duration::from_millis(300));
         let keys = keys_of(&mut connection);

@@ -214,7 +214,7 @@ impl Keyspace {
                     Some((shard.table(db)?.segment(*fingerprint)?, *fingerprint))
                 })
             };
-            segments().for_each(|(segment, fingerprint)| segment.prefetch_slots(fingerprint));
+            segments().for_each(|(segment, fingerprint)| segment.prefetch_line(fingerprint));
             segments().for_each(|(segment, fingerprint)| segment.prefetch_entry(fingerprint));
             if count < PREFETCH_STEP {
                 return;

@@ -75,6 +75,15 @@ impl Bitmap {
         )
     }
 
+    /// Asks for the memory that looking at the bit `bit` will read, so that it is there by then.
+    #[inline]
+    pub fn prefetch(&self, bit: u64) {
+        chunk::prefetch(
+            tree::chunk_at(&self.root, bit / CHUNK_BITS),
+            (bit % CHUNK_BITS) as u16,
+        );
+    }
+
     /// Sets or clears the bit at `bit` and returns what it was. The string grows to hold it, also to clear it.
     ///
     /// `bit` is at most 2^63-1.

@@ -329,6 +329,18 @@ impl Slot {
         }
     }
 
+    /// Asks for a block's head.
+    #[inline]
+    pub fn prefetch_head(&self) {
+        prefetch_lines(self.address().as_ptr().cast(), 1);
+    }
+
+    /// Asks for byte `at` of a `Page`, and waits for where it lies.
+    #[inline]
+    pub fn prefetch_page(&self, at: usize) {
+        prefetch_lines(self.page_address().cast::<u8>().wrapping_add(at), 1);
+    }
+
     /// Asks for some lines of a block's tail from byte `from` on, which need not lie in it.
     #[inline]
     pub fn prefetch_tail(&self, from: usize, lines: usize) {

@@ -9,7 +9,7 @@ use super::{Args, CmdError, CmdResult, Context, ceiling};
 use crate::bits::View;
 use crate::bits::field::{self, Overflow, Width};
 use crate::number::parse_i64;
-use crate::resp::Reply;
+use crate::resp::{Reply, Request};
 use crate::store::EntryMut;
 use crate::words::until_nul;
 
@@ -191,13 +191,21 @@ fn width(text: &[u8]) -> Option<Width> {
 
 /// Reads `offset`, in bits, or `#index`, in fields of this width.
 fn take_offset(cx: &Context<'_>, args: &mut Args<'_>, width: Width) -> Result<u64, CmdError> {
-    let text = args.take()?;
-    let offset = match text.strip_prefix(b"#") {
+    bit_offset(cx, offset(args.take()?, width))
+}
+
+fn offset(text: &[u8], width: Width) -> Option<i64> {
+    match text.strip_prefix(b"#") {
         None => parse_i64(text),
         // An index that overflows comes round to some offset or other, in Redis too.
         Some(index) => parse_i64(index).map(|index| index.wrapping_mul(width.bits() as i64)),
-    };
-    bit_offset(cx, offset)
+    }
+}
+
+/// Where the field of the first step begins, unless that is an OVERFLOW.
+pub(super) fn bit(request: Request<'_>) -> Option<u64> {
+    let width = width(request.get(3)?)?;
+    u64::try_from(offset(request.get(4)?, width)?).ok()
 }
 
 fn take_overflow(args: &mut Args<'_>) -> Result<Overflow, CmdError> {

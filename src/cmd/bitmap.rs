@@ -6,7 +6,7 @@
 use super::{Args, CmdError, CmdResult, Context};
 use crate::bits::span::{Span, Unit};
 use crate::number::parse_i64;
-use crate::resp::Reply;
+use crate::resp::{Reply, Request};
 
 /// Judges a bit offset. It is limited by `proto-max-bulk-len` even where the command only reads.
 pub(super) fn bit_offset(cx: &Context<'_>, offset: Option<i64>) -> Result<u64, CmdError> {
@@ -61,6 +61,11 @@ pub(super) fn setbit(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         cx.changed("setbit", key);
     }
     Ok(Reply::Integer(was.into()))
+}
+
+/// The bit that SETBIT and GETBIT look at.
+pub(super) fn bit(request: Request<'_>) -> Option<u64> {
+    u64::try_from(parse_i64(request.get(2)?)?).ok()
 }
 
 /// `GETBIT key offset`: one bit; 0 past the end and for a missing key.

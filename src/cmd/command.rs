@@ -26,6 +26,8 @@ pub struct Command {
     /// Hints for clients and proxies, as COMMAND INFO lists them.
     pub tips: &'static [&'static str],
     pub subcommands: &'static [Command],
+    /// The bit of its key that it looks at first, as far as a request tells without being judged.
+    pub bit: Option<fn(Request<'_>) -> Option<u64>>,
     pub run: Handler,
 }
 

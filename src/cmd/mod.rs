@@ -257,7 +257,7 @@ fn admit(
     Ok(command)
 }
 
-/// Asks for the memory that these requests will look their first keys up in. For requests that came together, before the
+/// Asks for the memory that these requests will look their first keys up in, and the bits they name. For requests that came together, before the
 /// first of them runs: what each would wait for then overlaps.
 pub fn prefetch<'r>(
     world: &World,
@@ -265,8 +265,9 @@ pub fn prefetch<'r>(
     requests: impl IntoIterator<Item = Request<'r>>,
 ) {
     let keys = requests.into_iter().filter_map(|request| {
-        let spec = table::find(request.name())?.keys.first()?;
-        request.get(spec.first_key())
+        let command = table::find(request.name())?;
+        let key = request.get(command.keys.first()?.first_key())?;
+        Some((key, command.bit.and_then(|bit| bit(request))))
     });
     world.keyspace.prefetch(client.db, keys);
 }

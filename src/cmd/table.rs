@@ -54,14 +54,14 @@ pub static TABLE: &[Command] = &[
     row("bitpos",        -3, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitmap::bitpos),
     row("bitscan",       -3, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitscan::bitscan),
     row("bitselect",     -3, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitscan::bitselect),
-    row("getbit",         3, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitmap::getbit),
+    row("getbit",         3, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitmap::getbit).looks_at(bitmap::bit),
     row("getbits",       -3, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitmany::getbits),
-    row("setbit",         4, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmap::setbit),
+    row("setbit",         4, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmap::setbit).looks_at(bitmap::bit),
     row("setbitrange",    5, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmany::setbitrange),
     row("setbits",       -4, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmany::setbits),
     // bitfield
-    row("bitfield",      -2, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1).varies().noted("This command allows both access and modification of the key")], bitfield::bitfield),
-    row("bitfield_ro",   -2, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitfield::bitfield_ro),
+    row("bitfield",      -2, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1).varies().noted("This command allows both access and modification of the key")], bitfield::bitfield).looks_at(bitfield::bit),
+    row("bitfield_ro",   -2, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitfield::bitfield_ro).looks_at(bitfield::bit),
     // string
     row("append",         3, &[WRITE, DENYOOM, FAST],         &[STRING],     &[appends(1)],   string::append),
     row("get",            2, &[READONLY, FAST],               &[STRING],     &[reads(1)],     string::get),
@@ -341,6 +341,7 @@ const fn row(
         categories: all_categories,
         tips: &[],
         subcommands: &[],
+        bit: None,
         run,
     }
 }
@@ -348,6 +349,13 @@ const fn row(
 impl Command {
     const fn scope(self, scope: Scope) -> Self {
         Self { scope, ..self }
+    }
+
+    const fn looks_at(self, bit: fn(Request<'_>) -> Option<u64>) -> Self {
+        Self {
+            bit: Some(bit),
+            ..self
+        }
     }
 
     const fn tips(self, tips: &'static [&'static str]) -> Self {

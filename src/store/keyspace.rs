@@ -18,6 +18,7 @@ use super::segment::LAST_FINGERPRINT;
 use super::shard::Shard;
 use super::snapshot::Marks;
 use super::{Clock, Locked, Tracking};
+use crate::bits::View;
 
 /// Shards, a power of two. Many more than cores, so that two busy keys seldom meet in one.
 pub(super) const SHARDS: usize = 256;
@@ -72,6 +73,9 @@ pub(super) struct Spot {
     pub shard: usize,
     pub fingerprint: u32,
 }
+
+/// A key that will be looked up: its shard, its fingerprint, and the bit of its value.
+type Ahead<'a> = (RwLockReadGuard<'a, Shard>, u32, Option<u64>);
 
 impl Keyspace {
     /// An empty keyspace of so many databases, numbered from 0.
@@ -190,32 +194,46 @@ impl Keyspace {
         }
     }
 
-    /// Asks for the memory that looking these keys up will read, so that it is there when they are: what the keys of one
-    /// pipeline wait for then overlaps. `db` is the database they will be looked up in.
+    /// Asks for the memory that looking these keys up will read, so that it is there when they are, and for that of one bit
+    /// of each value, where one is named: what the requests of one pipeline wait for then overlaps. `db` is the database
+    /// they will be looked up in.
     ///
     /// Nothing is promised and nothing waits: a shard that somebody writes to is passed over.
-    pub fn prefetch<'k>(&self, db: usize, keys: impl IntoIterator<Item = &'k [u8]>) {
+    pub fn prefetch<'k>(&self, db: usize, keys: impl IntoIterator<Item = (&'k [u8], Option<u64>)>) {
         let mut keys = keys.into_iter();
         loop {
-            // The shared locks are held over both steps. They close no circle, since none of them is waited for.
-            let mut batch: [Option<(RwLockReadGuard<'_, Shard>, u32)>; PREFETCH_STEP] =
-                Default::default();
+            // The shared locks are held over all steps. They close no circle, since none of them is waited for.
+            let mut batch: [Option<Ahead<'_>>; PREFETCH_STEP] = Default::default();
             let mut count = 0;
-            for (place, key) in batch.iter_mut().zip(&mut keys) {
+            for (place, (key, bit)) in batch.iter_mut().zip(&mut keys) {
                 let Spot { shard, fingerprint } = self.spot(key);
-                *place = self.shards[shard]
-                    .0
-                    .try_read()
-                    .map(|shard| (shard, fingerprint));
+                let shard = self.shards[shard].0.try_read();
+                *place = shard.map(|shard| (shard, fingerprint, bit));
                 count += 1;
             }
             let segments = || {
-                batch.iter().flatten().filter_map(|(shard, fingerprint)| {
-                    Some((shard.table(db)?.segment(*fingerprint)?, *fingerprint))
-                })
+                batch
+                    .iter()
+                    .flatten()
+                    .filter_map(|(shard, fingerprint, bit)| {
+                        let segment = shard.table(db)?.segment(*fingerprint)?;
+                        Some((segment, *fingerprint, *bit))
+                    })
             };
-            segments().for_each(|(segment, fingerprint)| segment.prefetch_line(fingerprint));
-            segments().for_each(|(segment, fingerprint)| segment.prefetch_entry(fingerprint));
+            segments().for_each(|(segment, fingerprint, _)| segment.prefetch_line(fingerprint));
+            for (segment, fingerprint, _) in segments() {
+                segment
+                    .likely(fingerprint)
+                    .inspect(|entry| entry.prefetch());
+            }
+            for (segment, fingerprint, bit) in segments() {
+                let (Some(bit), Some(entry)) = (bit, segment.likely(fingerprint)) else {
+                    continue;
+                };
+                if let View::Chunked(bitmap) = entry.view() {
+                    bitmap.prefetch(bit);
+                }
+            }
             if count < PREFETCH_STEP {
                 return;
             }

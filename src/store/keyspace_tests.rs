@@ -381,7 +381,7 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
         set(&keyspace, 0, name, name, None);
     }
     let held = keyspace.lock_all(Access::Write);
-    keyspace.prefetch(0, names.iter().map(|name| &name[..]));
+    keyspace.prefetch(0, names.iter().map(|name| (&name[..], Some(7))));
     drop(held);
     for (db, count) in [
         (0, 0),
@@ -392,7 +392,7 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
         (3, 50),
         (usize::MAX, 50),
     ] {
-        keyspace.prefetch(db, names[..count].iter().map(|name| &name[..]));
+        keyspace.prefetch(db, names[..count].iter().map(|name| (&name[..], None)));
     }
     drop(keyspace.lock_all(Access::Write)); // every shared lock was given back
     for (at, name) in names.iter().enumerate() {

@@ -245,19 +245,16 @@ impl Segment {
         prefetch(&raw const self.lines[self.home(fingerprint) / LINE]);
     }
 
-    /// Asks for the entry that has this fingerprint, if one has.
+    /// The first entry that has this fingerprint, which is nearly always the only one.
     #[inline]
-    pub fn prefetch_entry(&self, fingerprint: u32) {
+    pub fn likely(&self, fingerprint: u32) -> Option<&Entry> {
         let home = &self.lines[self.home(fingerprint) / LINE..];
         let slots = home
             .iter()
             .flat_map(|line| line.fingerprints.iter().zip(&line.entries));
         let mut near = slots.skip_while(|(here, _)| **here < fingerprint);
-        if let Some((here, Some(entry))) = near.next()
-            && *here == fingerprint
-        {
-            entry.prefetch();
-        }
+        let (here, entry) = near.next()?;
+        entry.as_ref().filter(|_| *here == fingerprint)
     }
 
     /// The entry in a slot that [`Segment::find`] or [`Segment::insert`] named.

@@ -11,7 +11,7 @@ use super::{Profile, Run};
 #[inline]
 pub fn search(ones: &[u16], at: u16) -> Result<usize, usize> {
     const STEP: usize = 16;
-    let guess = (usize::from(at) * ones.len()) >> 16;
+    let guess = guess(ones.len(), usize::from(at));
     let (mut low, mut high, mut step) = (guess, guess, STEP);
     while high < ones.len() && ones[high] < at {
         low = high;
@@ -28,6 +28,12 @@ pub fn search(ones: &[u16], at: u16) -> Result<usize, usize> {
         .binary_search(&at)
         .map(|index| low + index)
         .map_err(|index| low + index)
+}
+
+/// Where the position `at` would be among so many ones that are spread evenly.
+#[inline]
+pub fn guess(ones: usize, at: usize) -> usize {
+    (at * ones) >> 16
 }
 
 #[inline]
@@ -50,8 +56,13 @@ pub fn count(ones: &[u16], bits: Range<u32>) -> u32 {
 
 /// The positions inside `bits`.
 pub fn within<'a>(ones: &'a [u16], bits: &Range<u32>) -> &'a [u16] {
+    &ones[places(ones, bits)]
+}
+
+/// Where the positions inside `bits` stand.
+pub fn places(ones: &[u16], bits: &Range<u32>) -> Range<usize> {
     let (first, last) = (rank(ones, bits.start), rank(ones, bits.end));
-    &ones[first..last.max(first)]
+    first..last.max(first)
 }
 
 /// The first bit equal to `bit` from `start` on; may be past the chunk's end when looking for a zero.
@@ -70,11 +81,7 @@ pub fn find(ones: &[u16], bit: bool, start: u32) -> Option<u32> {
 
 /// Sets the ones that lie in the bytes from `at` on. `into` must be zeros where they are not.
 pub fn read(ones: &[u16], at: usize, into: &mut [u8]) {
-    let (first, last) = (
-        rank(ones, at as u32 * 8),
-        rank(ones, (at + into.len()) as u32 * 8),
-    );
-    for one in &ones[first..last] {
+    for one in within(ones, &(at as u32 * 8..(at + into.len()) as u32 * 8)) {
         into[usize::from(one / 8) - at] |= 0x80 >> (one % 8);
     }
 }
@@ -106,6 +113,19 @@ pub fn profile(ones: &[u16]) -> Profile {
 pub fn insert(ones: &mut [u16], len: usize, index: usize, at: u16) {
     ones.copy_within(index..len, index + 1);
     ones[index] = at;
+}
+
+/// Puts `new` in the place of `old`, where they belong among the first `len` of `ones`, and says how many there are then.
+/// Nothing is done where there is no room.
+pub fn splice(ones: &mut [u16], len: usize, old: Range<usize>, new: &[u16]) -> Option<usize> {
+    let moved = old.start + new.len();
+    let total = len - old.len() + new.len();
+    if total > ones.len() {
+        return None;
+    }
+    ones.copy_within(old.end..len, moved);
+    ones[old.start..moved].copy_from_slice(new);
+    Some(total)
 }
 
 /// Takes the position at `index` out of the first `len` of `ones`.

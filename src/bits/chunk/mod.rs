@@ -78,12 +78,34 @@ pub(super) fn form(slot: &Slot) -> Form<'_> {
             slot.present_ones() as usize,
         )),
         Tag::Run => Form::Runs(Items::Inline([slot.run_ends()], 1)),
-        Tag::Array => Form::Array(Items::Block(&slot.tail()[..slot.head().len as usize])),
+        // Counted by the slot: the search in it begins while the head is on its way.
+        Tag::Array => Form::Array(Items::Block(&slot.tail()[..slot.present_ones() as usize])),
         Tag::Runs => Form::Runs(Items::Block(&slot.tail()[..slot.head().len as usize])),
         Tag::Packed => Form::Packed(Packed::of(slot)),
         Tag::Bytes => Form::Bytes(&slot.tail()[..slot.head().len as usize]),
         Tag::Page => Form::Bytes(&slot.page().0),
         Tag::Node => unreachable!("a node is not a chunk"),
+    }
+}
+
+/// Asks for the memory that looking at the bit `at` will read.
+#[inline]
+pub(super) fn prefetch(slot: &Slot, at: u16) {
+    let at = usize::from(at);
+    match slot.tag() {
+        Tag::Absent | Tag::Few | Tag::Run | Tag::Node => {}
+        Tag::Page => slot.prefetch_page(at / 8),
+        tag => {
+            slot.prefetch_head();
+            match tag {
+                Tag::Array => {
+                    slot.prefetch_tail(2 * array::guess(slot.present_ones() as usize, at), 2);
+                }
+                Tag::Packed => slot.prefetch_tail(at / 512 * size_of::<u64>(), 1),
+                Tag::Bytes => slot.prefetch_tail(at / 8, 1),
+                _ => slot.prefetch_tail(0, 2),
+            }
+        }
     }
 }
 

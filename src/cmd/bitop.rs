@@ -2,10 +2,12 @@
 
 use std::thread;
 
+use smallvec::SmallVec;
+
 use super::{Args, CmdError, CmdResult, Context, World, aside, ceiling};
-use crate::bits::{self, Op};
+use crate::bits::{self, Op, View};
 use crate::resp::Reply;
-use crate::store::Value;
+use crate::store::{EntryRef, Value};
 
 /// Operands that weigh more bytes than this, all together, are shared among cores: starting a thread takes as long as
 /// half a megabyte.
@@ -65,6 +67,9 @@ pub(super) fn bitop(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     operator.check("BITOP", args.len())?;
 
     cx.expect(args.request(), |cx| most_bytes(cx, operator.op, args))?;
+    if let Some(bytes) = short(cx, operator.op, args) {
+        return Ok(store(cx, dest, Value::raw_from(bytes)));
+    }
     let weighs = aside::weight(cx, args.rest());
     let long = weighs > aside::LONG;
     let result = aside::look_and_keep(cx, args.request(), args.rest(), long, |world, views| {
@@ -72,14 +77,33 @@ pub(super) fn bitop(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
             bits::combine_on(threads, operator.op, views)
         })
     });
-    let len = result.len();
+    Ok(store(cx, dest, Value::from(result)))
+}
+
+/// The result, if all sources are so short that it is soon made. Then each was looked up once.
+fn short(cx: &Context<'_>, op: Op, args: Args<'_>) -> Option<Vec<u8>> {
+    let found: SmallVec<[Option<EntryRef<'_>>; 16]> = args.rest().map(|key| cx.peek(key)).collect();
+    let views = found.iter().map(|found| match found {
+        Some(entry) => entry.view(),
+        None => View::Flat(&[]),
+    });
+    let views: SmallVec<[_; 16]> = views.collect();
+    let bytes = bits::combine_short(op, &views)?;
+    for (key, found) in args.rest().zip(found) {
+        cx.count_read(key, found);
+    }
+    Some(bytes)
+}
+
+fn store(cx: &mut Context<'_>, dest: &[u8], result: Value) -> Reply {
+    let len = result.view().len();
     if len > 0 {
-        cx.put(dest, Value::from(result), None);
+        cx.put(dest, result, None);
         cx.changed("set", dest);
     } else if cx.remove(dest).is_some() {
         cx.changed("del", dest);
     }
-    Ok(Reply::Integer(len as i64))
+    Reply::Integer(len as i64)
 }
 
 /// The most bytes that the combination takes.

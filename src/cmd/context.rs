@@ -191,13 +191,19 @@ impl<'a> Context<'a> {
 
     /// Looks a key up for its value: counts as an access, and as a keyspace hit or miss.
     pub fn read(&self, key: &[u8]) -> Option<EntryRef<'_>> {
-        let found = self.look(key);
-        if let Some(entry) = &found
-            && !self.client.no_touch
-        {
-            entry.touch();
-        }
+        let found = self.peek(key);
+        self.count_read(key, found);
         found
+    }
+
+    /// Counts as [`Context::read`] does what [`Context::peek`] found.
+    pub fn count_read(&self, key: &[u8], found: Option<EntryRef<'_>>) {
+        self.count_look(found.is_some());
+        match found {
+            Some(entry) if !self.client.no_touch => entry.touch(),
+            Some(_) => {}
+            None => self.notify_miss(key),
+        }
     }
 
     /// Looks a key up for facts about it: counts as a keyspace hit or miss, but not as an access.
@@ -212,11 +218,15 @@ impl<'a> Context<'a> {
     /// As [`Context::look`], but a miss is no event (OBJECT).
     pub fn look_quietly(&self, key: &[u8]) -> Option<EntryRef<'_>> {
         let found = self.peek(key);
-        self.world.stats.count(match found {
-            Some(_) => Counter::Hits,
-            None => Counter::Misses,
-        });
+        self.count_look(found.is_some());
         found
+    }
+
+    fn count_look(&self, found: bool) {
+        self.world.stats.count(match found {
+            true => Counter::Hits,
+            false => Counter::Misses,
+        });
     }
 
     /// The value to read; [`Context::read`] without the rest.

@@ -74,6 +74,46 @@ pub(super) struct Spot {
     pub fingerprint: u32,
 }
 
+/// A set of shards.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Shards([u64; SHARDS / 64]);
+
+impl Shards {
+    pub const ALL: Self = Self([u64::MAX; SHARDS / 64]);
+
+    fn insert(&mut self, shard: usize) {
+        self.0[shard / 64] |= 1 << (shard % 64);
+    }
+
+    #[inline]
+    pub fn contains(&self, shard: usize) -> bool {
+        self.0[shard / 64] >> (shard % 64) & 1 == 1
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// How many are before `shard`.
+    #[inline]
+    pub fn rank(&self, shard: usize) -> usize {
+        let below = self.0[shard / 64] & ((1 << (shard % 64)) - 1);
+        let before = self.0[..shard / 64].iter().chain([&below]);
+        before.map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// In ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().enumerate().flat_map(|(at, mut word)| {
+            std::iter::from_fn(move || {
+                let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;
+                word &= word - 1;
+                Some(at * 64 + bit)
+            })
+        })
+    }
+}
+
 /// A key that will be looked up: its shard, its fingerprint, and the bit of its value.
 type Ahead<'a> = (RwLockReadGuard<'a, Shard>, u32, Option<u64>);
 
@@ -146,36 +186,29 @@ impl Keyspace {
 
     /// Locks the shards of `keys`, each as strongly as its strongest use asks for.
     pub fn lock_keys<'k>(&self, keys: impl IntoIterator<Item = (&'k [u8], Access)>) -> Locked<'_> {
-        let mut wanted = keys
-            .into_iter()
-            .map(|(key, access)| (self.spot(key).shard, access));
-        let Some(first) = wanted.next() else {
-            return self.lock_none();
+        let (mut shards, mut written) = (Shards::default(), Shards::default());
+        for (key, access) in keys {
+            let shard = self.spot(key).shard;
+            shards.insert(shard);
+            if access == Access::Write {
+                written.insert(shard);
+            }
+        }
+        let lock = |shard| match written.contains(shard) {
+            true => self.lock(shard, Access::Write),
+            false => self.lock(shard, Access::Read),
         };
-        let Some(second) = wanted.next() else {
-            return Locked::one(self, (first.0, self.lock(first.0, first.1)));
-        };
-
-        let mut wanted: Vec<_> = [first, second].into_iter().chain(wanted).collect();
-        wanted.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1))); // of one shard, `Write` first
-        wanted.dedup_by_key(|(shard, _)| *shard);
-        Locked::many(
-            self,
-            wanted
-                .into_iter()
-                .map(|(shard, access)| (shard, self.lock(shard, access)))
-                .collect(),
-        )
+        let mut ascending = shards.iter();
+        match (ascending.next(), ascending.next()) {
+            (None, _) => self.lock_none(),
+            (Some(only), None) => Locked::one(self, (only, lock(only))),
+            _ => Locked::many(self, shards, lock),
+        }
     }
 
     /// Locks everything, for commands about the whole keyspace.
     pub fn lock_all(&self, access: Access) -> Locked<'_> {
-        Locked::many(
-            self,
-            (0..SHARDS)
-                .map(|shard| (shard, self.lock(shard, access)))
-                .collect(),
-        )
+        Locked::many(self, Shards::ALL, |shard| self.lock(shard, access))
     }
 
     pub(super) fn shards(&self) -> &Arc<[Cell]> {

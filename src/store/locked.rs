@@ -1,13 +1,12 @@
 //! Keys that are locked, and what can be done with each.
 
-use std::slice;
 use std::sync::Arc;
 
 use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 
 use super::clock::Moment;
 use super::entry::{Content, Entry};
-use super::keyspace::Spot;
+use super::keyspace::{Shards, Spot};
 use super::shard::Shard;
 use super::value::Expiry;
 use super::{Encoding, EntryMut, EntryRef, Keyspace, Removed, Value, Watch};
@@ -28,43 +27,34 @@ impl Guard<'_> {
     }
 }
 
-/// The shards that are held, ascending. One is by far the most common, and needs no list.
+/// The shards that are held. One is by far the most common, and needs no list.
 enum Guards<'a> {
     None,
     One((usize, Guard<'a>)),
-    Many(Vec<(usize, Guard<'a>)>),
+    /// In the order of the set.
+    Many(Shards, Vec<Guard<'a>>),
 }
+
+const UNPLANNED: &str = "the plan names every key";
 
 impl<'a> Guards<'a> {
     #[inline]
-    fn held(&self) -> &[(usize, Guard<'a>)] {
+    fn shard(&self, at: usize) -> &Shard {
         match self {
-            Guards::None => &[],
-            Guards::One(one) => slice::from_ref(one),
-            Guards::Many(many) => many,
+            Guards::One((shard, guard)) if *shard == at => guard.shard(),
+            Guards::Many(shards, guards) if shards.contains(at) => guards[shards.rank(at)].shard(),
+            _ => panic!("{UNPLANNED}"),
         }
     }
 
     #[inline]
-    fn shard(&self, at: usize) -> &Shard {
-        let held = self.held();
-        let index = held
-            .binary_search_by_key(&at, |(shard, _)| *shard)
-            .expect("the plan names every key");
-        held[index].1.shard()
-    }
-
-    #[inline]
     fn shard_mut(&mut self, at: usize) -> &mut Shard {
-        let held = match self {
-            Guards::None => &mut [],
-            Guards::One(one) => slice::from_mut(one),
-            Guards::Many(many) => many.as_mut_slice(),
+        let guard = match self {
+            Guards::One((shard, guard)) if *shard == at => guard,
+            Guards::Many(shards, guards) if shards.contains(at) => &mut guards[shards.rank(at)],
+            _ => panic!("{UNPLANNED}"),
         };
-        let index = held
-            .binary_search_by_key(&at, |(shard, _)| *shard)
-            .expect("the plan names every key");
-        match &mut held[index].1 {
+        match guard {
             Guard::Read(_) => panic!("a change under a shared lock"),
             Guard::Write(shard) => shard,
         }
@@ -105,10 +95,15 @@ impl<'a> Locked<'a> {
         Self::new(keyspace, Guards::One(held))
     }
 
-    /// `held` is ascending by shard.
-    pub(super) fn many(keyspace: &'a Keyspace, held: Vec<(usize, Guard<'a>)>) -> Self {
-        debug_assert!(held.is_sorted_by(|a, b| a.0 < b.0));
-        Self::new(keyspace, Guards::Many(held))
+    /// Locks the shards of a set one after the other.
+    pub(super) fn many(
+        keyspace: &'a Keyspace,
+        shards: Shards,
+        lock: impl FnMut(usize) -> Guard<'a>,
+    ) -> Self {
+        let mut guards = Vec::with_capacity(shards.len());
+        guards.extend(shards.iter().map(lock));
+        Self::new(keyspace, Guards::Many(shards, guards))
     }
 
     /// Releases the locks. The bitmaps that were replaced under them are left for the caller to free.
@@ -130,7 +125,7 @@ impl<'a> Locked<'a> {
     }
 
     pub(super) fn holds_nothing(&self) -> bool {
-        self.guards.held().is_empty()
+        matches!(self.guards, Guards::None)
     }
 
     pub(super) fn shard(&self, at: usize) -> &Shard {

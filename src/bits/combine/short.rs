@@ -1,13 +1,13 @@
 //! Strings that are all plain and short: combined byte by byte, with no chunk made of each first.
 
 use super::Op;
-use crate::bits::{Bitmap, View};
+use crate::bits::View;
 
 /// The longest, in bytes. What a chunk costs to make is soon less than what its kernels save.
 const LONGEST: usize = 512;
 
-/// `op` over `sources`, if they are such strings and there is one at least.
-pub fn combine(op: Op, sources: &[View<'_>]) -> Option<Bitmap> {
+/// The bytes of `op` over `sources`, if these are such strings; at least one, and one for [`Op::Not`].
+pub fn combine_short(op: Op, sources: &[View<'_>]) -> Option<Vec<u8>> {
     let plain = |source: &View<'_>| match source {
         View::Flat(bytes) if bytes.len() <= LONGEST => Some(bytes.len()),
         _ => None,
@@ -16,51 +16,47 @@ pub fn combine(op: Op, sources: &[View<'_>]) -> Option<Bitmap> {
         .iter()
         .map(plain)
         .try_fold(0, |len, each| Some(len.max(each?)))?;
-    let (x, ys) = sources.split_first()?;
-    let x = fold(len, &[*x], |_, x| x);
-    let any = |ys| fold(len, ys, |any, y| any | y);
-    let both = |mut x: Vec<u8>, y: Vec<u8>, op: fn(u8, u8) -> u8| {
-        x.iter_mut().zip(y).for_each(|(x, y)| *x = op(*x, y));
-        x
-    };
-    let bytes = match op {
-        Op::Not => x.into_iter().map(|x| !x).collect(),
-        // In all is what none lacks.
-        Op::And => both(x, fold(len, ys, |lacks, y| lacks | !y), |x, lacks| {
-            x & !lacks
-        }),
-        Op::Or => both(x, any(ys), |x, any| x | any),
-        Op::Xor => both(x, fold(len, ys, |odd, y| odd ^ y), |x, odd| x ^ odd),
-        Op::Diff => both(x, any(ys), |x, any| x & !any),
-        Op::Diff1 => both(x, any(ys), |x, any| any & !x),
-        Op::AndOr => both(x, any(ys), |x, any| x & any),
-        Op::One => {
-            let (mut once, mut more) = (x, vec![0; len]);
-            for y in ys {
-                let y = fold(len, &[*y], |_, y| y);
-                for ((once, more), y) in once.iter_mut().zip(&mut more).zip(y) {
-                    *more |= *once & y;
-                    *once |= y;
-                }
-            }
-            both(once, more, |once, more| once & !more)
+    let mut sources = sources.iter().map(|source| match source {
+        View::Flat(bytes) => *bytes,
+        View::Chunked(_) => unreachable!("all are plain"),
+    });
+    let x = sources.next()?;
+    let mut result = vec![0; len];
+    if matches!(op, Op::Diff1 | Op::AndOr) {
+        sources.for_each(|y| merge(&mut result, y, |any, y| any | y));
+        match op {
+            Op::Diff1 => merge(&mut result, x, |any, x| any & !x),
+            _ => merge(&mut result, x, |any, x| any & x),
         }
-    };
-    Some(Bitmap::from_bytes(&bytes))
+        return Some(result);
+    }
+    result[..x.len()].copy_from_slice(x);
+    match op {
+        Op::Not => result.iter_mut().for_each(|x| *x = !*x),
+        Op::And => sources.for_each(|y| merge(&mut result, y, |x, y| x & y)),
+        Op::Or => sources.for_each(|y| merge(&mut result, y, |x, y| x | y)),
+        Op::Xor => sources.for_each(|y| merge(&mut result, y, |x, y| x ^ y)),
+        Op::Diff => sources.for_each(|y| merge(&mut result, y, |x, y| x & !y)),
+        Op::One | Op::Diff1 | Op::AndOr => {
+            let mut more = vec![0; len];
+            for y in sources {
+                let both = more.iter_mut().zip(&result).zip(y);
+                both.for_each(|((more, once), y)| *more |= once & y);
+                merge(&mut result, y, |once, y| once | y);
+            }
+            merge(&mut result, &more, |once, more| once & !more);
+        }
+    }
+    Some(result)
 }
 
-/// Each byte of the result is `op` of what it was (0 at first) and the byte of one source after another, zero where that
-/// one has ended.
-fn fold(len: usize, sources: &[View<'_>], op: impl Fn(u8, u8) -> u8) -> Vec<u8> {
-    let mut result = vec![0; len];
-    for source in sources {
-        let View::Flat(bytes) = source else { continue };
-        let (inside, past) = result.split_at_mut(bytes.len());
-        inside
-            .iter_mut()
-            .zip(*bytes)
-            .for_each(|(result, byte)| *result = op(*result, *byte));
-        past.iter_mut().for_each(|result| *result = op(*result, 0));
-    }
-    result
+/// Each byte becomes `op` of what it was and the byte of a source, zero where that one has ended.
+#[inline]
+fn merge(result: &mut [u8], source: &[u8], op: impl Fn(u8, u8) -> u8) {
+    let (inside, past) = result.split_at_mut(source.len());
+    inside
+        .iter_mut()
+        .zip(source)
+        .for_each(|(result, byte)| *result = op(*result, *byte));
+    past.iter_mut().for_each(|result| *result = op(*result, 0));
 }

@@ -65,14 +65,10 @@ impl<'a> Packed<'a> {
     }
 
     #[inline]
-    pub fn place(&self, at: u16) -> Place {
-        let (index, kept) = self.locate(usize::from(at / 8));
+    pub fn place(&self, at: usize) -> Place {
+        let (index, kept) = self.locate(at);
         let byte = if kept { self.bytes[index] } else { self.fill };
-        Place {
-            index,
-            kept,
-            bit: byte & (0x80 >> (at % 8)) != 0,
-        }
+        Place { index, kept, byte }
     }
 
     #[inline]
@@ -154,32 +150,32 @@ pub fn kept(profile: &Profile) -> (usize, u8) {
     }
 }
 
-/// Where a bit is: its byte's index among the kept ones or where it would be put, whether the byte is kept, and the bit.
+/// Where a byte is: its index among the kept ones or where it would be put, whether it is kept, and what it is.
 pub struct Place {
     index: usize,
     kept: bool,
-    pub bit: bool,
+    pub byte: u8,
 }
 
-/// Changes the bit at `at`, whose place that is, to what it was not. None where there is no room, and then nothing is
+/// Makes the byte at `at`, whose place that is, another than it was. None where there is no room, and then nothing is
 /// changed.
-pub fn flip(slot: &mut Slot, at: u16, place: &Place) -> Option<()> {
+pub fn put(slot: &mut Slot, at: usize, place: &Place, byte: u8) -> Option<()> {
     let (len, fill) = (slot.head().len as usize, slot.head().extra);
-    let (index, byte, bit) = (place.index, usize::from(at / 8), 0x80 >> (at % 8));
+    let index = place.index;
     let bytes = &mut slot.tail_mut::<u8>()[FIXED..];
     if place.kept {
-        bytes[index] ^= bit;
-        if bytes[index] == fill {
+        bytes[index] = byte;
+        if byte == fill {
             bytes.copy_within(index + 1..len, index);
-            shift(slot, byte, u16::wrapping_sub);
+            shift(slot, at, u16::wrapping_sub);
         }
     } else {
         if len == bytes.len() {
             return None;
         }
         bytes.copy_within(index..len, index + 1);
-        bytes[index] = fill ^ bit;
-        shift(slot, byte, u16::wrapping_add);
+        bytes[index] = byte;
+        shift(slot, at, u16::wrapping_add);
     }
     Some(())
 }

@@ -98,6 +98,28 @@ impl Bitmap {
         })
     }
 
+    /// [`Self::set`] of each of these bits. Returns how many were not so before.
+    ///
+    /// Those that follow one another in one chunk share the way to it.
+    pub fn set_each(&mut self, bits: &[u64], on: bool) -> u64 {
+        let Some(last) = bits.iter().max() else {
+            return 0;
+        };
+        debug_assert!(*last < 1 << 63);
+        self.grow(last / 8 + 1);
+        let mut changed = 0;
+        for here in bits.chunk_by(|a, b| a / CHUNK_BITS == b / CHUNK_BITS) {
+            if self.root.is_shared() && here.iter().all(|bit| self.get(*bit) == on) {
+                continue; // with nothing copied
+            }
+            changed += tree::update(&mut self.root, here[0] / CHUNK_BITS, |slot| {
+                let set = |bit: &&u64| chunk::set(slot, (**bit % CHUNK_BITS) as u16, on) != on;
+                here.iter().filter(set).count() as u64
+            });
+        }
+        changed
+    }
+
     /// The number of ones in `bits`, which is clamped to the string.
     pub fn count(&self, bits: Range<u64>) -> u64 {
         let end = bits.end.min(self.len * 8);

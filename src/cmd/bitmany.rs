@@ -2,18 +2,20 @@
 
 use std::ops::Range;
 
-use super::bitmap::{bit_offset, take_bit_value, take_offset};
-use super::{Args, CmdError, CmdResult, Context, bitlog};
-use crate::bits::View;
-use crate::resp::Reply;
+use super::bitmap::{OffsetLimit, bit_offset, take_bit_value};
+use super::{Args, CmdError, CmdResult, Context, aside, bitlog};
+use crate::number::parse_i64;
+use crate::resp::{Integers, Reply};
+
+/// More bits than this are read off the locks: each may wait for memory, some hundred nanoseconds.
+const LONG: usize = 10_000;
 
 /// Reads offsets to the end of the arguments.
-fn take_offsets(cx: &Context<'_>, mut args: Args<'_>) -> Result<Vec<u64>, CmdError> {
-    let mut offsets = Vec::with_capacity(args.len());
-    while !args.is_empty() {
-        offsets.push(take_offset(cx, &mut args)?);
-    }
-    Ok(offsets)
+fn take_offsets(cx: &Context<'_>, args: Args<'_>) -> Result<Vec<u64>, CmdError> {
+    let limit = OffsetLimit::of(cx);
+    args.rest()
+        .map(|offset| limit.judge(parse_i64(offset)))
+        .collect()
 }
 
 /// `SETBITS key value offset [offset ...]`: sets the bits to one value, and replies how many were not so before.
@@ -26,10 +28,7 @@ pub(super) fn setbits(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
 
     let (mut entry, created) = cx.edit_or_create(key);
     let before = entry.view().len();
-    let changed = offsets
-        .iter()
-        .filter(|offset| entry.set_bit(**offset, on) != on)
-        .count();
+    let changed = entry.set_bits(&offsets, on);
     if created || changed > 0 || entry.view().len() > before {
         cx.changed("setbit", key);
         cx.log_as(|say| bitlog::bits(say, key, &offsets, on));
@@ -39,11 +38,15 @@ pub(super) fn setbits(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
 
 /// `GETBITS key offset [offset ...]`: each bit; 0 past the end and for a missing key.
 pub(super) fn getbits(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    let request = args.request();
     let key = args.take()?;
     let offsets = take_offsets(cx, args)?;
-    let bytes = cx.view(key).unwrap_or(View::Flat(&[]));
-    let bits = offsets.iter().map(|offset| bytes.get(*offset).into());
-    Ok(Reply::Integers(bits.collect()))
+    let (key, long) = (std::iter::once(key), offsets.len() > LONG);
+    let bits: Integers = aside::look(cx, request, key, long, |_, views| {
+        let bits = offsets.iter().map(|offset| views[0].get(*offset));
+        bits.map(u64::from).collect()
+    });
+    Ok(Reply::Integers(bits))
 }
 
 /// `SETBITRANGE key start end value`: sets all bits from start to end to one value, and replies how many were not so

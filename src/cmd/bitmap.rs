@@ -8,17 +8,35 @@ use crate::bits::span::{Span, Unit};
 use crate::number::parse_i64;
 use crate::resp::{Reply, Request};
 
-/// Judges a bit offset. It is limited by `proto-max-bulk-len` even where the command only reads.
+/// How far bit offsets go.
+#[derive(Clone, Copy)]
+pub(super) struct OffsetLimit {
+    bytes: u64,
+}
+
+impl OffsetLimit {
+    /// `proto-max-bulk-len`, even where the command only reads.
+    pub(super) fn of(cx: &Context<'_>) -> Self {
+        let bytes = if cx.client.replays {
+            i64::MAX as u64
+        } else {
+            cx.world.config.proto_max_bulk_len()
+        };
+        Self { bytes }
+    }
+
+    /// Judges an offset.
+    #[inline]
+    pub(super) fn judge(self, offset: Option<i64>) -> Result<u64, CmdError> {
+        offset
+            .and_then(|offset| u64::try_from(offset).ok())
+            .filter(|offset| offset / 8 < self.bytes)
+            .ok_or(CmdError::BitOffset)
+    }
+}
+
 pub(super) fn bit_offset(cx: &Context<'_>, offset: Option<i64>) -> Result<u64, CmdError> {
-    let limit = if cx.client.replays {
-        i64::MAX as u64
-    } else {
-        cx.world.config.proto_max_bulk_len()
-    };
-    offset
-        .and_then(|offset| u64::try_from(offset).ok())
-        .filter(|offset| offset / 8 < limit)
-        .ok_or(CmdError::BitOffset)
+    OffsetLimit::of(cx).judge(offset)
 }
 
 pub(super) fn take_offset(cx: &Context<'_>, args: &mut Args<'_>) -> Result<u64, CmdError> {

@@ -5,13 +5,19 @@ use super::{Args, CmdError, CmdResult, Context, aside};
 use crate::bits::View;
 use crate::bits::span::{Span, Unit};
 use crate::number::parse_i64;
-use crate::resp::Reply;
+use crate::resp::{Integers, Reply};
 
 /// The most positions in one page, whatever COUNT says: tens of milliseconds to find and to send.
 const PAGE_MAX: usize = 1_000_000;
 
 /// Pages of more positions than this are made off the locks.
 const LONG_PAGE: usize = 10_000;
+
+/// More ranks than this are looked for off the locks: each takes up to a microsecond or two.
+const LONG_RANKS: usize = 1000;
+
+/// How many positions are found before they are written: as many as a core keeps close at hand.
+const STEP: usize = 8192;
 
 /// `BITSCAN key cursor [COUNT count] [BIT 0 | 1] [RANGE start end]`: the next page of the positions of the ones (or the
 /// zeros), in order, and the cursor for the page after it, `0` after the last.
@@ -63,40 +69,53 @@ fn take_cursor(args: &mut Args<'_>) -> Result<u64, CmdError> {
 }
 
 /// Up to `most` positions from `cursor` on, and where to go on: 0 where there are no more.
-fn page(bytes: View<'_>, bit: bool, cursor: u64, span: Span, most: usize) -> (u64, Vec<i64>) {
+fn page(bytes: View<'_>, bit: bool, cursor: u64, span: Span, most: usize) -> (u64, Integers) {
     let range = span.resolve(bytes.len());
-    let mut page = Vec::new();
-    let from = range.start.max(cursor);
-    bytes.positions(bit, from..range.end, most, &mut page);
-    let next = match page.last() {
-        Some(last) if bytes.find(bit, last + 1..range.end).is_some() => last + 1,
-        _ => 0,
-    };
-    // Offsets end at 2^63-1.
-    (next, page.into_iter().map(|at| at as i64).collect())
+    let mut at = range.start.max(cursor);
+    let (mut page, mut found) = (Integers::new(), Vec::new());
+    while page.len() < most {
+        let step = STEP.min(most - page.len());
+        bytes.positions(bit, at..range.end, step, &mut found);
+        let Some(last) = found.last() else {
+            return (0, page);
+        };
+        at = last + 1;
+        page.extend(found.drain(..));
+    }
+    let more = bytes.find(bit, at..range.end).is_some();
+    (if more { at } else { 0 }, page)
 }
 
 /// `BITSELECT key rank [rank ...]`: the position of the one with so many ones before it; from the last one backwards
 /// where the rank is negative (-1 is the last). nil where there are not as many.
 pub(super) fn bitselect(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+    let request = args.request();
     let key = args.take()?;
     let ranks: Option<Vec<i64>> = args.rest().map(parse_i64).collect();
     let ranks = ranks.ok_or(CmdError::NotAnInteger)?;
 
-    let bytes = cx.view(key).unwrap_or(View::Flat(&[]));
+    let (key, long) = (std::iter::once(key), ranks.len() > LONG_RANKS);
+    let found = aside::look(cx, request, key, long, |_, views| select(views[0], &ranks));
+    if let Some(all) = found.iter().copied().collect() {
+        return Ok(Reply::Integers(all));
+    }
+    let found = found.into_iter().map(|found| match found {
+        Some(at) => Reply::Integer(at as i64),
+        None => Reply::Null,
+    });
+    Ok(Reply::Array(found.collect()))
+}
+
+fn select(bytes: View<'_>, ranks: &[i64]) -> Vec<Option<u64>> {
     let ones = bytes.ones();
-    let select = |rank: i64| {
-        let rank = match u64::try_from(rank) {
+    let select = |rank: &i64| {
+        let rank = match u64::try_from(*rank) {
             Ok(rank) => rank,
             Err(_) => ones.checked_sub(rank.unsigned_abs())?,
         };
         bytes.select(rank)
     };
-    let found = ranks.into_iter().map(|rank| match select(rank) {
-        Some(at) => Reply::Integer(at as i64),
-        None => Reply::Null,
-    });
-    Ok(Reply::Array(found.collect()))
+    ranks.iter().map(select).collect()
 }
 
 #[cfg(test)]

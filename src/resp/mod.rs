@@ -8,7 +8,8 @@
 //! - [`parser`]: the bytes of a connection cut into requests; [`inline`] for those typed by hand.
 //! - [`error`]: what ends a connection.
 //! - [`reply`]: what a command answers.
-//! - [`output`]: answers as bytes, in RESP2 or RESP3; [`double`] for the one number whose text is not obvious.
+//! - [`output`]: answers as bytes, in RESP2 or RESP3; [`double`] for the one number whose text is not obvious, [`integers`]
+//!   for many at once.
 //!
 //! Requests are not decoded by redis-protocol, which encodes the replies: decoding there allocates or walks a frame
 //! tree (ten times the time of the parser here on a four-word request), follows nested arrays without a limit, and
@@ -17,12 +18,14 @@
 pub mod double;
 pub mod error;
 pub mod inline;
+pub mod integers;
 pub mod output;
 pub mod parser;
 pub mod reply;
 pub mod request;
 
 pub use error::ProtocolError;
+pub use integers::Integers;
 pub use output::Output;
 pub use parser::{Limits, Parser};
 pub use reply::{Blob, Reply, Source, Version};

@@ -20,7 +20,7 @@ use redis_protocol::{
 };
 
 use super::{
-    double,
+    Integers, double,
     reply::{Blob, Reply, Source, Version},
 };
 
@@ -82,7 +82,7 @@ impl Output {
             (Reply::NullArray, V2) => self.tail.extend_from_slice(b"*-1\r\n"),
             (Reply::Null | Reply::NullArray, V3) => self.resp3(&Resp3::Null),
             (Reply::Array(items), _) => self.items(b'*', items, version),
-            (Reply::Integers(numbers), _) => self.integers(&numbers),
+            (Reply::Integers(integers), _) => self.integers(integers),
             (Reply::Set(items), V2) | (Reply::Push(items), V2) => self.items(b'*', items, version),
             (Reply::Set(items), V3) => self.items(b'~', items, version),
             (Reply::Push(items), V3) => self.items(b'>', items, version),
@@ -267,11 +267,9 @@ impl Output {
         }
     }
 
-    fn integers(&mut self, numbers: &[i64]) {
-        self.header(b'*', numbers.len());
-        for n in numbers {
-            self.number(b':', *n);
-        }
+    fn integers(&mut self, integers: Integers) {
+        self.header(b'*', integers.len());
+        self.push_encoded(integers.into_encoded());
     }
 
     fn pairs(&mut self, pairs: Vec<(Reply, Reply)>, version: Version) {

@@ -4,6 +4,8 @@ use std::{borrow::Cow, fmt, ops::Deref};
 
 use bytes::Bytes;
 
+use super::Integers;
+
 /// Which of the two forms of the protocol a client asked for with HELLO.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Version {
@@ -35,8 +37,8 @@ pub enum Reply {
     NullArray,
     /// Replies in order.
     Array(Vec<Reply>),
-    /// An array of integers: eight bytes each, where there may be a million.
-    Integers(Vec<i64>),
+    /// An array of integers, where there may be a million.
+    Integers(Integers),
     /// Pairs in order (RESP2: one array of both).
     Map(Vec<(Reply, Reply)>),
     /// Replies without order or repetition (RESP2: an array).

@@ -120,6 +120,18 @@ impl<'a> EntryMut<'a> {
         }
     }
 
+    /// [`Self::set_bit`] of each of these bits, at least one. Returns how many were not so before.
+    pub fn set_bits(&mut self, bits: &[u64], on: bool) -> u64 {
+        let last = bits.iter().max().expect("at least one bit");
+        match self.hold((last / 8).saturating_add(1)) {
+            Held::Flat(bytes) => {
+                let changes = bits.iter().filter(|bit| flat::set(bytes, **bit, on) != on);
+                changes.count() as u64
+            }
+            Held::Bitmap(bitmap) => bitmap.set_each(bits, on),
+        }
+    }
+
     /// Sets or clears every bit of `bits`, growing the string to hold them, also to clear them. Returns how many were not
     /// so before.
     pub fn set_range(&mut self, bits: Range<u64>, on: bool) -> u64 {

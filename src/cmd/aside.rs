@@ -46,7 +46,14 @@ pub(super) fn look<'k, R: Send>(
     look: impl Fn(&World, &[View<'_>]) -> R + Sync,
 ) -> R {
     if long && !cx.in_exec {
-        return aside(cx, request, &take(cx, keys), look);
+        let values = take(cx, keys);
+        let mut result = None;
+        // The values go there too: who deletes a key meanwhile leaves its memory to be freed to whoever holds it last.
+        let mut values = Some(values);
+        off_the_locks(cx, request, |world| {
+            result = values.take().map(|values| look(world, &views(&values)));
+        });
+        return result.expect("what is moved aside is done");
     }
     let views: Vec<View<'_>> = keys.map(|key| cx.view(key).unwrap_or(NOTHING)).collect();
     look(cx.world, &views)
@@ -63,7 +70,7 @@ pub(super) fn work<R: Send>(
 }
 
 /// As [`look`], for who stores the result: the values have not changed since, and stay locked.
-pub(super) fn look_and_keep<'k, R: Send>(
+pub(super) fn look_and_keep<'k, R: Send + 'static>(
     cx: &mut Context<'_>,
     request: Request<'_>,
     keys: impl Keys<'k>,
@@ -73,10 +80,15 @@ pub(super) fn look_and_keep<'k, R: Send>(
     if long && !cx.in_exec {
         for _ in 0..TRIES {
             let values = take(cx, keys.clone());
-            let result = aside(cx, request, &values, &look);
+            let mut result = None;
+            off_the_locks(cx, request, |world| {
+                result = Some(look(world, &views(&values)));
+            });
             if is_unchanged(cx, keys.clone(), &values) {
-                return result;
+                return result.expect("what is moved aside is done");
             }
+            // Of what has changed since, these may be the last that hold it.
+            cx.world.lazyfree.free((result, values), 0);
         }
     }
     self::look(cx, request, keys, false, look)
@@ -87,23 +99,16 @@ fn take<'k>(cx: &Context<'_>, keys: impl Keys<'k>) -> Vec<Option<Value>> {
         .collect()
 }
 
-fn aside<R: Send>(
-    cx: &mut Context<'_>,
-    request: Request<'_>,
-    values: &[Option<Value>],
-    look: impl Fn(&World, &[View<'_>]) -> R + Sync,
-) -> R {
-    let mut result = None;
-    cx.unlocked(request, |world| {
-        world.aside(&mut || {
-            let views: Vec<View<'_>> = values
-                .iter()
-                .map(|value| value.as_ref().map_or(NOTHING, Value::view))
-                .collect();
-            result = Some(look(world, &views));
-        });
-    });
-    result.expect("what is moved aside is done")
+fn views(values: &[Option<Value>]) -> Vec<View<'_>> {
+    let values = values.iter().map(Option::as_ref);
+    values
+        .map(|value| value.map_or(NOTHING, Value::view))
+        .collect()
+}
+
+/// Runs `work` once, beside the threads that serve connections, with no key locked.
+fn off_the_locks(cx: &mut Context<'_>, request: Request<'_>, mut work: impl FnMut(&World) + Send) {
+    cx.unlocked(request, |world| world.aside(&mut || work(world)));
 }
 
 fn is_unchanged<'k>(cx: &Context<'_>, keys: impl Keys<'k>, values: &[Option<Value>]) -> bool {

@@ -2,7 +2,7 @@
 
 use super::aside::{self, LONG};
 use super::{Args, CmdError, CmdResult, Context, bitlog, bitop};
-use crate::bits::{self, MOST_ONES, Op, Portable, Refused, View};
+use crate::bits::{self, Bitmap, MOST_ONES, Op, Portable, Refused, View};
 use crate::persist::rdb;
 use crate::resp::{Reply, Source};
 use crate::store::Value;
@@ -59,8 +59,13 @@ pub(super) fn bitimport(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
 
     let limit = cx.world.config.proto_max_bulk_len().saturating_mul(8);
     let long = blob.len() as u64 > LONG;
-    let imported = aside::work(cx, request, long, || bits::parse_portable(blob, limit));
-    let imported = imported.map_err(|refused| match refused {
+    let logs = cx.block.is_some();
+    let imported = aside::work(cx, request, long, || {
+        let imported = bits::parse_portable(blob, limit)?;
+        let payload = logs.then(|| payload(&imported));
+        Ok::<_, Refused>((imported, payload))
+    });
+    let (imported, prepared) = imported.map_err(|refused| match refused {
         Refused::TooFar => CmdError::TooLong,
         Refused::Malformed { .. } => CmdError::other(format!(
             "ERR not a portable Roaring serialization: {refused}"
@@ -68,10 +73,8 @@ pub(super) fn bitimport(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     })?;
 
     cx.expect(request, |_| 2 * blob.len() as u64)?;
-    // What the log needs of it; a clone is a pointer.
-    let logged = imported.clone();
     let (result, expires_at) = match op {
-        None => (imported, None),
+        None => (imported.clone(), None), // a pointer
         Some((_, op)) => {
             let keys = std::iter::once(key);
             let new = View::Chunked(&imported);
@@ -96,11 +99,20 @@ pub(super) fn bitimport(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         cx.put(key, Value::from(result), expires_at);
         cx.changed("set", key);
         cx.log_as(|say| {
-            let payload = rdb::dump(View::Chunked(&logged), true);
+            // The log may have been switched on since.
+            let payload = prepared.unwrap_or_else(|| payload(&imported));
             bitlog::import(say, key, op.map(|(name, _)| name), &payload, expires_at);
         });
     }
+    if op.is_some() {
+        cx.world.free(vec![imported]);
+    }
     Ok(Reply::Integer(ones as i64))
+}
+
+/// What the log holds of an imported bitmap.
+fn payload(imported: &Bitmap) -> Vec<u8> {
+    rdb::dump(View::Chunked(imported), true)
 }
 
 /// What is done with the value there is: None where it is replaced.

@@ -29,16 +29,12 @@ mod support;
 use std::time::Instant;
 
 use bitmapd::bits::{Bitmap, Op, View, combine, combine_on, count_combined, kernel};
-use support::{Random, best, cpu_time, micros, report};
+use support::{Random, best, cpu_time, micros, report, wanted};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() {
-    let words: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|word| !word.starts_with('-'))
-        .collect();
     let kernels = kernel::select(std::env::var("BITMAPD_KERNELS").ok().as_deref())
         .expect("a set of this CPU");
     println!("kernels: {}", kernels.name());
@@ -53,7 +49,7 @@ fn main() {
         ("realdata", realdata),
     ];
     for (name, part) in parts {
-        if words.is_empty() || words.iter().any(|word| name.contains(word.as_str())) {
+        if wanted(name) {
             println!("\n{name}");
             part();
         }
@@ -109,7 +105,7 @@ fn far_bit() {
 const DAY: u64 = 100_000_000;
 
 fn bitop() {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for (name, per_mille, and_reach) in [("2 %", 20, Some(500.0)), ("dense", 500, None)] {
         let days: Vec<Vec<u8>> = (0..7)
             .map(|_| random_bytes(DAY, per_mille, &mut random))
@@ -171,7 +167,7 @@ fn bitop() {
 /// Two dense operands of 4 G bits, by one thread and by two. The time on the clock, not that of the processor.
 fn threads() {
     const BITS: u64 = 4_000_000_000;
-    let mut random = Random(6);
+    let mut random = Random::new(6);
     let operands: Vec<Bitmap> = (0..2)
         .map(|_| {
             let mut bitmap = Bitmap::new();
@@ -212,7 +208,7 @@ fn threads() {
 }
 
 fn count_and_find() {
-    let mut random = Random(2);
+    let mut random = Random::new(2);
     let bits = 1_000_000_000;
     let bytes = random_bytes(bits, 20, &mut random);
     let mut ones_before = vec![0u32];
@@ -279,7 +275,7 @@ const DENSITIES: [u64; 14] = [
 
 fn set_and_get() {
     let bits = 1_000_000_000;
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     let mut model = vec![0u8; bits as usize / 8];
     let mut ones = 0u64;
     let (mut worst_set, mut worst_get) = (0f64, 0f64);
@@ -337,7 +333,7 @@ fn set_and_get() {
 }
 
 fn small() {
-    let mut random = Random(4);
+    let mut random = Random::new(4);
     let count = 10_000;
     let bitmaps: Vec<Bitmap> = (0..count)
         .map(|_| {
@@ -392,7 +388,7 @@ fn small() {
 }
 
 fn dense() {
-    let mut random = Random(5);
+    let mut random = Random::new(5);
     let bytes = random_bytes(DAY, 500, &mut random);
     let mut bitmap = Bitmap::new();
     let time = best(|| bitmap = Bitmap::from_bytes(&bytes));

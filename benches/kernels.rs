@@ -34,7 +34,7 @@ fn portable() -> &'static Kernels {
 }
 
 fn main() {
-    let mut random = Random(9);
+    let mut random = Random::new(9);
     for per_mille in [20, 700] {
         let [a, b] = [input(per_mille, &mut random), input(per_mille, &mut random)];
         println!("\nones: {} %; nanoseconds a page", per_mille as f64 / 10.0);

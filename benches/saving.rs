@@ -25,8 +25,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use load::{Load, append};
-use server::{Server, reference};
-use support::Random;
+use server::Server;
+use support::{Random, reference};
 
 /// Bytes of one dense bitmap.
 const DENSE: u64 = 512 << 20;
@@ -58,7 +58,7 @@ impl Data {
                 ]);
             }
             Data::Dense(bitmaps) => {
-                let mut noise = Random(1);
+                let mut noise = Random::new(1);
                 let block: Vec<u8> = (0..(1 << 20) / 8)
                     .flat_map(|_| noise.next().to_ne_bytes())
                     .collect();
@@ -163,7 +163,7 @@ fn run(name: &str, server: &Server, data: Data) {
 }
 
 fn pipeline(load: &mut Load, data: Data, stop: &AtomicBool, done: &AtomicU64) {
-    let mut noise = Random(77);
+    let mut noise = Random::new(77);
     while !stop.load(Ordering::Relaxed) {
         let mut requests = Vec::new();
         for _ in 0..DEPTH {
@@ -186,7 +186,7 @@ fn time(
     saving: &AtomicBool,
     stop: &AtomicBool,
 ) -> (Vec<u64>, Vec<u64>) {
-    let mut noise = Random(seed);
+    let mut noise = Random::new(seed);
     let (mut quiet, mut busy) = (Vec::new(), Vec::new());
     while !stop.load(Ordering::Relaxed) {
         let (key, bit) = data.pick(&mut noise);

@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
-#[path = "../tests/support/oracle.rs"]
-mod oracle;
+#[path = "../tests/support/random.rs"]
+mod random;
 
-use oracle::Random;
+use random::Random;
 
 /// Clients at once.
 const CLIENTS: u64 = 4;

@@ -2,11 +2,18 @@
 //!
 //! ```text
 //! REDIS_REFERENCE=/path/to/redis-server cargo bench --bench tails [-- SECONDS [BITS [KEYS]]] [BITOP] [GET] [FLUSHDB] [SCAN]
+//! cargo bench --bench tails -- [SECONDS [BITS]] OWN
+//! cargo bench --bench tails -- [SECONDS [BITS]] [BITOPCARD] [BITEXPORT] [BITSCAN] [SETBITRANGE] [BITIMPORT] [GETBITS] [SETBITS]
 //! ```
 //!
 //! All at once: BITOP over two dense bitmaps of `BITS` bits (2^32), GET of a 512 MB value, FLUSHDB ASYNC of `KEYS` keys (a
 //! million) and their filling, SCAN over as many. Four clients meanwhile send one GETBIT after another, a millisecond
 //! apart, to keys of their own. Named alone, only those heavy commands run. What is printed are the percentiles, and the histogram behind them.
+//!
+//! The longest of the commands that Redis does not have run where they are named, or all of them at once for `OWN`, on
+//! bitmapd alone: BITOPCARD over the two dense bitmaps, BITEXPORT of one, BITSCAN of one in pages of a million, SETBITRANGE
+//! over all of another, BITIMPORT with OR of what an eighth of one is as a serialization, GETBITS and SETBITS of 100,000
+//! random offsets.
 //!
 //! Server and load share all cores, so a figure holds what the system's scheduler makes of it too. The threads of the
 //! heavy clients yield to everything else (nice 19): in life they would be on other machines, and here they would take the
@@ -28,8 +35,8 @@ use std::time::{Duration, Instant};
 
 use load::{Load, append};
 use rustix::process::nice;
-use server::{Server, reference};
-use support::Random;
+use server::Server;
+use support::{Random, reference};
 
 /// Clients whose requests are timed.
 const TIMED: u64 = 4;
@@ -47,26 +54,29 @@ fn main() {
         bits: numbers.get(1).copied().unwrap_or(1 << 32),
         keys: numbers.get(2).copied().unwrap_or(1_000_000),
     };
-    let wanted = |name: &str| env::args().any(|word| word == name);
-    let all: [(&str, Heavy); 4] = [
-        ("BITOP", bitop),
-        ("GET", get),
-        ("FLUSHDB", flush),
-        ("SCAN", scan),
-    ];
-    let some = all.iter().any(|(name, _)| wanted(name));
-    let heavy: Vec<Heavy> = all
-        .into_iter()
-        .filter(|(name, _)| wanted(name) || !some)
-        .map(|(_, work)| work)
-        .collect();
+    let named = |name: &str| env::args().any(|word| word == name);
+    let some = |heavy: &[(&str, Heavy)], all: bool| -> Vec<Heavy> {
+        let wanted = heavy.iter().filter(|(name, _)| all || named(name));
+        wanted.map(|(_, work)| *work).collect()
+    };
+    let own = some(&OWN, named("OWN"));
+    let mut both = some(&BOTH, false);
+    if own.is_empty() && both.is_empty() {
+        both = some(&BOTH, true);
+    }
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let cores = format!("0-{}", cores - 1);
 
     let ours = Path::new(env!("CARGO_BIN_EXE_bitmapd")).to_owned();
-    let servers = [("bitmapd", Some(ours)), ("Redis", reference())];
+    let servers = [
+        ("bitmapd", Some(ours), [both.clone(), own].concat()),
+        ("Redis", reference(), both),
+    ];
     let mut columns = Vec::new();
-    for (name, binary) in servers {
+    for (name, binary, heavy) in servers {
+        if heavy.is_empty() {
+            continue;
+        }
         let Some(binary) = binary else {
             println!("{name}: none to compare with; run tests/run once, or set REDIS_REFERENCE");
             continue;
@@ -94,9 +104,27 @@ struct Size {
 /// Works until told to stop, counting what it did.
 type Heavy = fn(&mut Load, Size, &AtomicBool, &AtomicU64);
 
+const BOTH: [(&str, Heavy); 4] = [
+    ("BITOP", bitop),
+    ("GET", get),
+    ("FLUSHDB", flush),
+    ("SCAN", scan),
+];
+
+/// Commands that Redis does not have.
+const OWN: [(&str, Heavy); 7] = [
+    ("BITOPCARD", bitopcard),
+    ("BITEXPORT", bitexport),
+    ("BITSCAN", bitscan),
+    ("SETBITRANGE", setbitrange),
+    ("BITIMPORT", bitimport),
+    ("GETBITS", getbits),
+    ("SETBITS", setbits),
+];
+
 fn fill(server: &Server, size: Size) {
     let mut load = server.connect();
-    let mut noise = Random(1);
+    let mut noise = Random::new(1);
     for key in [b"dense:a", b"dense:b"] {
         let bytes: Vec<u8> = (0..size.bits / 64)
             .flat_map(|_| noise.next().to_ne_bytes())
@@ -125,17 +153,15 @@ fn many(load: &mut Load, name: &str, keys: u64) {
 }
 
 fn bitop(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
-    while !stop.load(Ordering::Relaxed) {
+    again(load, stop, done, |load| {
         load.ask(&[b"BITOP", b"XOR", b"dense:c", b"dense:a", b"dense:b"]);
-        done.fetch_add(1, Ordering::Relaxed);
-    }
+    });
 }
 
 fn get(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
-    while !stop.load(Ordering::Relaxed) {
+    again(load, stop, done, |load| {
         load.ask(&[b"GET", b"long"]);
-        done.fetch_add(1, Ordering::Relaxed);
-    }
+    });
 }
 
 fn flush(load: &mut Load, size: Size, stop: &AtomicBool, done: &AtomicU64) {
@@ -164,6 +190,90 @@ fn scan(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
     }
 }
 
+/// Asks one thing after another.
+fn again(load: &mut Load, stop: &AtomicBool, done: &AtomicU64, mut ask: impl FnMut(&mut Load)) {
+    while !stop.load(Ordering::Relaxed) {
+        ask(load);
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn bitopcard(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
+    again(load, stop, done, |load| {
+        load.ask(&[b"BITOPCARD", b"XOR", b"2", b"dense:a", b"dense:b"]);
+    });
+}
+
+fn bitexport(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
+    again(load, stop, done, |load| {
+        load.ask(&[b"BITEXPORT", b"dense:a"]);
+    });
+}
+
+fn bitscan(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
+    let mut cursor = b"0".to_vec();
+    again(load, stop, done, |load| {
+        load.ask(&[b"BITSCAN", b"dense:b", &cursor, b"COUNT", b"1000000"]);
+        cursor = load.reply();
+        let positions = String::from_utf8(load.reply()).ok();
+        let positions = positions.and_then(|n| n.parse().ok());
+        load.sum(positions.expect("a length"));
+    });
+}
+
+fn setbitrange(load: &mut Load, size: Size, stop: &AtomicBool, done: &AtomicU64) {
+    let last = (size.bits - 1).to_string();
+    again(load, stop, done, |load| {
+        load.ask(&[b"COPY", b"dense:a", b"range", b"REPLACE"]);
+        load.ask(&[b"SETBITRANGE", b"range", b"1", last.as_bytes(), b"1"]);
+    });
+}
+
+fn bitimport(load: &mut Load, size: Size, stop: &AtomicBool, done: &AtomicU64) {
+    let last = (size.bits / 64).to_string();
+    let part = load.ask(&[b"GETRANGE", b"dense:b", b"0", last.as_bytes()]);
+    load.ask(&[b"SET", b"part", &part]);
+    let blob = load.ask(&[b"BITEXPORT", b"part"]);
+    again(load, stop, done, |load| {
+        load.ask(&[b"BITIMPORT", b"imported", &blob, b"OR"]);
+    });
+}
+
+fn getbits(load: &mut Load, size: Size, stop: &AtomicBool, done: &AtomicU64) {
+    many_offsets(load, size, stop, done, &[b"GETBITS", b"dense:a"]);
+}
+
+fn setbits(load: &mut Load, size: Size, stop: &AtomicBool, done: &AtomicU64) {
+    load.ask(&[b"COPY", b"dense:a", b"bits"]);
+    many_offsets(load, size, stop, done, &[b"SETBITS", b"bits", b"1"]);
+}
+
+/// A hundred thousand random offsets behind these words; ten such requests in turn.
+fn many_offsets(load: &mut Load, size: Size, stop: &AtomicBool, done: &AtomicU64, words: &[&[u8]]) {
+    let mut noise = Random::new(7);
+    let requests: Vec<Vec<u8>> = (0..10)
+        .map(|_| {
+            let offsets: Vec<String> = (0..100_000)
+                .map(|_| noise.below(size.bits).to_string())
+                .collect();
+            let offsets = offsets.iter().map(String::as_bytes);
+            let words: Vec<&[u8]> = words.iter().copied().chain(offsets).collect();
+            let mut request = Vec::new();
+            append(&mut request, &words);
+            request
+        })
+        .collect();
+    let mut requests = requests.iter().cycle();
+    again(load, stop, done, |load| {
+        load.send(requests.next().expect("there is no end"));
+        let reply = load.reply();
+        if words[0] == b"GETBITS" {
+            let bits = String::from_utf8(reply).ok().and_then(|n| n.parse().ok());
+            load.sum(bits.expect("a length"));
+        }
+    });
+}
+
 /// Times single GETBITs while `heavy` runs. Returns the latencies in nanoseconds, sorted, and how many heavy commands ran.
 fn measure(server: &Server, time: Duration, size: Size, heavy: &[Heavy]) -> Measured {
     let stop = AtomicBool::new(false);
@@ -181,7 +291,7 @@ fn measure(server: &Server, time: Duration, size: Size, heavy: &[Heavy]) -> Meas
             .map(|seed| {
                 let mut load = server.connect();
                 scope.spawn(move || {
-                    let mut noise = Random(seed);
+                    let mut noise = Random::new(seed);
                     let mut latencies = Vec::new();
                     let end = Instant::now() + time;
                     while Instant::now() < end {

@@ -13,6 +13,7 @@
 //! what else the machine does only adds to them. What was loaded is held against what was saved by DEBUG DIGEST.
 
 #[path = "../versus_redis/load.rs"]
+#[allow(dead_code, reason = "shared with a program that uses all of it")]
 mod load;
 #[path = "../support/mod.rs"]
 mod support;
@@ -25,17 +26,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use load::{Load, append};
-use support::Random;
+use support::{Random, reference, wanted};
 
 const ROUNDS: usize = 3;
 
 fn main() {
-    let words: Vec<String> = env::args()
-        .skip(1)
-        .filter(|word| !word.starts_with("--"))
-        .collect();
-    let wanted =
-        |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let Some(redis) = reference() else {
         eprintln!("no Redis to compare with: run tests/run once, or set REDIS_REFERENCE");
         return;
@@ -136,7 +131,7 @@ fn small(load: &mut Load) {
 /// Half of the bits are ones, at random: nothing to compress.
 fn dense(load: &mut Load) {
     const LEN: usize = 128 << 20;
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for key in 0..8 {
         let mut value = Vec::with_capacity(LEN);
         while value.len() < LEN {
@@ -147,7 +142,7 @@ fn dense(load: &mut Load) {
 }
 
 fn sparse(load: &mut Load) {
-    let mut random = Random(2);
+    let mut random = Random::new(2);
     let mut batch = Batch::new(load);
     for key in 0..200 {
         let key = format!("sparse:{key}");
@@ -300,13 +295,4 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// The real Redis: the one the environment names, or the one that tests/run has fetched.
-fn reference() -> Option<PathBuf> {
-    if let Some(binary) = env::var_os("REDIS_REFERENCE") {
-        return Some(binary.into());
-    }
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/.tools/reference/redis-server");
-    fetched.is_file().then_some(fetched)
 }

@@ -5,25 +5,35 @@
 // Each benchmark uses a part of this.
 #![allow(dead_code)]
 
+#[path = "../../tests/support/random.rs"]
+mod random;
+
 use std::fmt::Display;
 use std::hint::black_box;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// SplitMix64: the same sequence on every machine.
-pub struct Random(pub u64);
+pub use random::Random;
 
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
+/// The words on the command line that are no options.
+pub fn words() -> Vec<String> {
+    let words = std::env::args().skip(1);
+    words.filter(|word| !word.starts_with('-')).collect()
+}
 
-    pub fn below(&mut self, limit: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64
+/// Whether something of this name is to be run: all is where there are no [`words`], else what contains one of them.
+pub fn wanted(name: &str) -> bool {
+    let words = words();
+    words.is_empty() || words.iter().any(|word| name.contains(word.as_str()))
+}
+
+/// The real Redis: the one the environment names, or the one that tests/run has fetched.
+pub fn reference() -> Option<PathBuf> {
+    if let Some(binary) = std::env::var_os("REDIS_REFERENCE") {
+        return Some(binary.into());
     }
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/.tools/reference/redis-server");
+    fetched.is_file().then_some(fetched)
 }
 
 /// The time this thread has spent on a CPU. The kernel keeps it; it is good to some microseconds, so what is timed by it
@@ -75,7 +85,7 @@ pub fn micros(time: Duration) -> f64 {
 
 /// A flat bitmap of `bits` bits, `ones` of them one (fewer where two fall on the same place).
 pub fn scattered(bits: u64, ones: u64, seed: u64) -> Vec<u8> {
-    let mut noise = Random(seed);
+    let mut noise = Random::new(seed);
     let mut bytes = vec![0; bits.div_ceil(8) as usize];
     for _ in 0..ones {
         let bit = noise.below(bits);

@@ -2,7 +2,8 @@
 //!
 //! A figure is the time on the clock until the client has its answer, its own loops included, as some of these ways leave
 //! most of the work to it. The client is this program, so its loops are about as quick as loops get; in a scripting language
-//! they take tens of times as long. Both ways give a number that tells whether they found the same.
+//! they take tens of times as long. Both ways give a number that tells whether they found the same. Beside it stand the
+//! server's part, as CPU time, and what came over the network.
 
 use std::path::Path;
 use std::time::Instant;
@@ -10,7 +11,7 @@ use std::time::Instant;
 use crate::load::{Load, append};
 use crate::server::Server;
 use crate::short;
-use crate::support::{Random, scattered};
+use crate::support::{Random, scattered, wanted};
 
 const ROUNDS: usize = 7;
 const DAY: u64 = 100_000_000;
@@ -36,12 +37,15 @@ const ROWS: &[Row] = &[
     Row { name: "asked: a range of 100,000 bits: pipelined SETBIT, against SETBITRANGE", fill: one_day, today: range_today, asked: range },
 ];
 
-pub fn print(wanted: &dyn Fn(&str) -> bool, redis: &Path) {
+pub fn print(redis: &Path) {
     let rows: Vec<&Row> = ROWS.iter().filter(|row| wanted(row.name)).collect();
     if rows.is_empty() {
         return;
     }
-    println!("\n| until the client has it, µs | bitmapd | Redis | ratio |\n|---|---|---|---|");
+    println!(
+        "\n| until the client has it, µs | bitmapd | Redis | ratio | server, CPU µs | Redis | ratio | received, kB | Redis |"
+    );
+    println!("|{}", "---|".repeat(9));
     for row in rows {
         let servers = [env!("CARGO_BIN_EXE_bitmapd").as_ref(), redis].map(Server::start);
         let [mut ours, mut theirs] = servers.each_ref().map(Server::connect);
@@ -49,32 +53,46 @@ pub fn print(wanted: &dyn Fn(&str) -> bool, redis: &Path) {
         (row.fill)(&mut theirs);
         let mut figures = [const { Vec::new() }; 2];
         for round in 0..=ROUNDS {
-            let answers = [
-                timed(&mut figures[0], || (row.asked)(&mut ours, round)),
-                timed(&mut figures[1], || (row.today)(&mut theirs, round)),
-            ];
-            assert_eq!(answers[0], answers[1], "{}: different answers", row.name);
+            let (ours, answer) = cost(&servers[0], &mut ours, |load| (row.asked)(load, round));
+            let (theirs, same) = cost(&servers[1], &mut theirs, |load| (row.today)(load, round));
+            assert_eq!(answer, same, "{}: different answers", row.name);
+            figures[0].push(ours);
+            figures[1].push(theirs);
         }
-        let [ours, theirs] = figures.map(|mut figures| {
-            figures.remove(0); // it warmed caches and memory
-            figures.sort_by(f64::total_cmp);
-            figures[ROUNDS / 2]
-        });
-        let ratio = short(theirs / ours);
+        let [ours, theirs] = figures.map(medians);
+        let cell = |at: usize| format!("{} | {}", short(ours[at]), short(theirs[at]));
         println!(
-            "| {} | {} | {} | {ratio} |",
+            "| {} | {} | {} | {} | {} | {} |",
             row.name,
-            short(ours),
-            short(theirs)
+            cell(0),
+            short(theirs[0] / ours[0]),
+            cell(1),
+            short(theirs[1] / ours[1]),
+            cell(2),
         );
     }
 }
 
-fn timed(figures: &mut Vec<f64>, run: impl FnOnce() -> u64) -> u64 {
+/// What one answer took: microseconds on the clock, microseconds of the server's CPU, kilobytes received.
+type Cost = [f64; 3];
+
+fn cost(server: &Server, load: &mut Load, run: impl FnOnce(&mut Load) -> u64) -> (Cost, u64) {
+    let before = (server.cpu_ns(), load.received);
     let start = Instant::now();
-    let answer = run();
-    figures.push(start.elapsed().as_secs_f64() * 1e6);
-    answer
+    let answer = run(load);
+    let took = start.elapsed().as_secs_f64() * 1e6;
+    let cpu = (server.cpu_ns() - before.0) as f64 / 1e3;
+    let received = (load.received - before.1) as f64 / 1e3;
+    ([took, cpu, received], answer)
+}
+
+fn medians(mut costs: Vec<Cost>) -> Cost {
+    costs.remove(0); // it warmed caches and memory
+    std::array::from_fn(|at| {
+        let mut figures: Vec<f64> = costs.iter().map(|cost| cost[at]).collect();
+        figures.sort_by(f64::total_cmp);
+        figures[figures.len() / 2]
+    })
 }
 
 fn set(load: &mut Load, key: &str, value: &[u8]) {
@@ -154,7 +172,7 @@ fn page(load: &mut Load, cursor: u64, count: u64) -> (u64, u64) {
     say(load, &format!("BITSCAN day {cursor} COUNT {count}"));
     let cursor = number(load.reply());
     let len = number(load.reply());
-    (cursor, load.pipeline(b"", len as usize))
+    (cursor, load.sum(len as usize))
 }
 
 fn positions(load: &mut Load, _: usize) -> u64 {
@@ -171,7 +189,7 @@ fn positions(load: &mut Load, _: usize) -> u64 {
 
 /// After this user.
 fn user(round: usize) -> u64 {
-    Random(round as u64).below(DAY * 9 / 10)
+    Random::new(round as u64).below(DAY * 9 / 10)
 }
 
 fn next_today(load: &mut Load, round: usize) -> u64 {
@@ -199,7 +217,7 @@ fn median(load: &mut Load, _: usize) -> u64 {
 
 /// A thousand offsets, other ones in each round.
 fn offsets(round: usize) -> impl Iterator<Item = u64> {
-    let mut noise = Random(100 + round as u64);
+    let mut noise = Random::new(100 + round as u64);
     (0..1000).map(move |_| noise.below(DAY))
 }
 

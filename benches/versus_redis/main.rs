@@ -57,19 +57,11 @@ mod small;
 mod support;
 mod swarm;
 
-use std::env;
-
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use server::reference;
+use support::reference;
 
 fn main() {
-    let words: Vec<String> = env::args()
-        .skip(1)
-        .filter(|word| !word.starts_with("--"))
-        .collect();
-    let wanted =
-        |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let Some(redis) = reference() else {
         eprintln!("no Redis to compare with: run tests/run once, or set REDIS_REFERENCE");
         return;
@@ -79,9 +71,9 @@ fn main() {
     setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("a limit that may be used");
 
     let scenes = small::scenes().into_iter().chain(large::scenes());
-    race::print(scenes, &wanted, &redis);
-    memory::print(&wanted, &redis);
-    asked::print(&wanted, &redis);
+    race::print(scenes, &redis);
+    memory::print(&redis);
+    asked::print(&redis);
 }
 
 /// Three digits that matter.

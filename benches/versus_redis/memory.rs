@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::load::{Load, append};
 use crate::server::Server;
 use crate::short;
-use crate::support::Random;
+use crate::support::{Random, wanted};
 use crate::swarm::{Script, Swarm};
 
 /// One line of the table.
@@ -28,7 +28,7 @@ struct Outcome {
 }
 
 /// Runs the wanted rows and prints them.
-pub fn print(wanted: &dyn Fn(&str) -> bool, redis: &Path) {
+pub fn print(redis: &Path) {
     let rows: Vec<&Row> = ROWS.iter().filter(|row| wanted(row.name)).collect();
     if rows.is_empty() {
         return;
@@ -166,7 +166,7 @@ fn real_data(server: &Server) -> Outcome {
 fn few_ones(server: &Server) -> Outcome {
     const BITMAPS: u64 = 200;
     const ONES: u64 = 30;
-    let mut noise = Random(1);
+    let mut noise = Random::new(1);
     let figure = used(server, |load| {
         batches(load, BITMAPS * ONES, |at, requests| {
             let key = format!("spread:{}", at / ONES);
@@ -177,7 +177,7 @@ fn few_ones(server: &Server) -> Outcome {
 }
 
 fn dense(server: &Server) -> Outcome {
-    let mut noise = Random(2);
+    let mut noise = Random::new(2);
     let bytes: Vec<u8> = (0..50_000_000 / 64)
         .flat_map(|_| noise.below(u64::MAX).to_le_bytes())
         .collect();
@@ -190,7 +190,7 @@ fn dense(server: &Server) -> Outcome {
 
 fn tiny(server: &Server) -> Outcome {
     const KEYS: u64 = 1_000_000;
-    let mut noise = Random(3);
+    let mut noise = Random::new(3);
     let figure = resident(server, |load| {
         batches(load, KEYS, |key, requests| {
             setbit(requests, &format!("user:{key:011}"), noise.below(8));
@@ -201,7 +201,7 @@ fn tiny(server: &Server) -> Outcome {
 
 fn one_bit_each(server: &Server) -> Outcome {
     const KEYS: u64 = 1_000_000;
-    let mut noise = Random(4);
+    let mut noise = Random::new(4);
     let figure = resident(server, |load| {
         batches(load, KEYS, |key, requests| {
             setbit(requests, &format!("user:{key:011}"), noise.below(65_536));

@@ -6,7 +6,7 @@ use crate::floor::Floor;
 use crate::load::{Load, append};
 use crate::server::Server;
 use crate::short;
-use crate::support::Random;
+use crate::support::{Random, wanted};
 use crate::swarm::{Round, Script, Swarm};
 
 /// Rounds that count, mostly.
@@ -80,7 +80,7 @@ fn script(row: &Row, round: usize) -> Script {
     let mut number = 0;
     let pipelines = (0..row.connections).map(|connection| {
         let mut ask = Ask {
-            noise: Random((round * row.connections + connection) as u64),
+            noise: Random::new((round * row.connections + connection) as u64),
             round,
             number,
             connection: connection as u64,
@@ -142,7 +142,7 @@ fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
 }
 
 /// Runs the wanted rows and prints them.
-pub fn print(scenes: impl Iterator<Item = Scene>, wanted: &dyn Fn(&str) -> bool, redis: &Path) {
+pub fn print(scenes: impl Iterator<Item = Scene>, redis: &Path) {
     let mut begun = false;
     for scene in scenes {
         let rows: Vec<&Row> = scene

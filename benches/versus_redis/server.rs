@@ -129,12 +129,3 @@ pub fn pin_thread(core: usize) {
     cores.set(core).expect("a core's number");
     sched_setaffinity(Pid::from_raw(0), &cores).expect("a machine with two cores");
 }
-
-/// The real Redis: the one the environment names, or the one that tests/run has fetched.
-pub fn reference() -> Option<PathBuf> {
-    if let Some(binary) = env::var_os("REDIS_REFERENCE") {
-        return Some(binary.into());
-    }
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/.tools/reference/redis-server");
-    fetched.is_file().then_some(fetched)
-}

@@ -98,7 +98,7 @@ fn for_each_key(load: &mut Load, mut each: impl FnMut(u64, &mut Vec<u8>)) {
 
 /// Of one byte, one bit of each set.
 fn million_keys(load: &mut Load) {
-    let mut noise = Random(3);
+    let mut noise = Random::new(3);
     for_each_key(load, |number, requests| {
         let bit = noise.below(8);
         Ask::say(requests, &format!("SETBIT {} {bit} 1", key(number)));

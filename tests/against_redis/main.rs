@@ -25,6 +25,7 @@ mod metadata;
 mod pair;
 mod play;
 mod protocol;
+#[path = "../support/random.rs"]
 mod random;
 mod rules;
 mod scripts;

@@ -5,7 +5,12 @@
 // Each test crate that includes this file uses a part of it.
 #![allow(dead_code)]
 
+#[path = "random.rs"]
+mod random;
+
 use std::ops::Range;
+
+pub use random::Random;
 
 /// Every bit of `bytes`, the most significant of byte 0 first.
 pub fn bits(bytes: &[u8]) -> Vec<bool> {
@@ -102,26 +107,4 @@ pub fn short_strings() -> Vec<Vec<u8>> {
 pub fn noise(len: usize) -> Vec<u8> {
     let mut random = Random::new(0x5eed);
     (0..len).map(|_| random.next() as u8).collect()
-}
-
-/// SplitMix64: a random sequence that is the same on every machine.
-pub struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `limit`, which is not zero.
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
 }

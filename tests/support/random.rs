@@ -1,4 +1,9 @@
 //! A small generator of random numbers that gives the same sequence for the same seed, on every machine, for ever.
+//!
+//! std only: tests of several floors and the benchmarks include it by path.
+
+// Each crate that includes this file uses a part of it.
+#![allow(dead_code)]
 
 /// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 pub struct Random(u64);
@@ -18,7 +23,7 @@ impl Random {
 
     /// A number below `limit`, which is not 0. (The slight bias does not matter here.)
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
+        ((u128::from(self.next()) * u128::from(limit)) >> 64) as u64
     }
 
     /// A number from `low` to `high`, both included.

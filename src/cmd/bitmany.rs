@@ -7,7 +7,7 @@ use super::{Args, CmdError, CmdResult, Context, aside, bitlog};
 use crate::number::parse_i64;
 use crate::resp::{Integers, Reply};
 
-/// More bits than this are read off the locks: each may wait for memory, some hundred nanoseconds.
+/// More bits than this are read off the locks: each may wait for memory.
 const LONG: usize = 10_000;
 
 /// Reads offsets to the end of the arguments.

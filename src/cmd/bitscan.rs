@@ -13,7 +13,7 @@ const PAGE_MAX: usize = 1_000_000;
 /// Pages of more positions than this are made off the locks.
 const LONG_PAGE: usize = 10_000;
 
-/// More ranks than this are looked for off the locks: each takes up to a microsecond or two.
+/// More ranks than this are looked for off the locks: each may unpack a chunk.
 const LONG_RANKS: usize = 1000;
 
 /// How many positions are found before they are written: as many as a core keeps close at hand.

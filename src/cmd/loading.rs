@@ -28,8 +28,9 @@ pub struct Loading {
 }
 
 impl Loading {
-    /// A load begins at that millisecond since the Unix epoch.
-    pub(super) fn begin(&self, now_ms: i64) {
+    /// A load of so many bytes begins at that millisecond since the Unix epoch.
+    pub(super) fn begin(&self, now_ms: i64, bytes: u64) {
+        self.progress.begin(bytes);
         self.started_ms.store(now_ms, Ordering::Relaxed);
         self.keys.store(0, Ordering::Relaxed);
         self.expired.store(0, Ordering::Relaxed);
@@ -84,7 +85,7 @@ pub fn load(world: &Arc<World>) -> Result<(), LoadError> {
     let saves = &world.saves;
     let original = saves.file();
     // Beside the original, and newer: what was saved after the strings alone had been taken.
-    let strings = original.with_extension("strings.rdb");
+    let strings = saves.strings_file();
     if world.config.rdb_skip_unsupported() && is_there(world, &strings)? {
         tracing::warn!(
             "Loading {} and not {}: it was saved after the strings of the latter had been taken. Remove it to begin \
@@ -92,7 +93,7 @@ pub fn load(world: &Arc<World>) -> Result<(), LoadError> {
             strings.display(),
             original.display()
         );
-        saves.spare_original(strings.clone());
+        saves.spare_original();
         return load_file(world, &strings, Merge::No).map(drop);
     }
     if !is_there(world, &original)? {
@@ -105,7 +106,7 @@ pub fn load(world: &Arc<World>) -> Result<(), LoadError> {
             original.display(),
             strings.display()
         );
-        saves.spare_original(strings);
+        saves.spare_original();
     }
     Ok(())
 }
@@ -125,7 +126,7 @@ pub(super) fn load_file(world: &World, path: &Path, merge: Merge) -> Result<Kind
     let began = Instant::now();
     let loading = &world.loading;
     let now = world.keyspace.clock().now_ms();
-    loading.begin(now);
+    loading.begin(now, 0);
     let checksum = world.config.rdbchecksum();
     let progress = &loading.progress;
     let passed_over = load::load(&*world.media, path, checksum, progress, |entry| {

@@ -18,9 +18,9 @@ use crate::number::parse_i64;
 use crate::persist::aof::load::{self, LoadError, Target};
 use crate::persist::aof::rewrite::write_commands;
 use crate::persist::aof::{Files, Policy, Writer};
-use crate::persist::load::{Entry, read};
+use crate::persist::load::{Entry, Reports, read};
 use crate::persist::media::File;
-use crate::persist::rdb::Reader;
+use crate::persist::rdb::{Kinds, Reader};
 use crate::persist::save::{self, Failure, Form, Progress};
 use crate::resp::{Output, Reply, Request};
 use crate::store::{Access, Snapshot};
@@ -94,31 +94,78 @@ enum Busy {
 ///
 /// # Errors
 /// If the log is damaged or holds what this server does not know.
-pub(super) fn load(world: &Arc<World>) -> Result<bool, LoadError> {
+pub(super) fn load(world: &Arc<World>) -> Result<bool, loading::LoadError> {
     let config = &world.config;
-    let media = Arc::clone(&world.media);
-    let (dirname, name) = (config.appenddirname(), config.appendfilename());
-    let files = Arc::new(load::take_over(media, &config.dir(), &dirname, &name)?);
+    let strings = find(world, &strings_dirname(world))?;
+    let spared = config.rdb_skip_unsupported() && strings.exists();
+    let files = if spared {
+        tracing::warn!(
+            "Loading the AOF in {} and not the one in {}: it was begun after the strings of the latter had been taken. \
+             Remove it to begin anew.",
+            strings.dir.display(),
+            config.dir().join(config.appenddirname()).display()
+        );
+        world.saves.spare_original();
+        strings
+    } else {
+        let media = Arc::clone(&world.media);
+        let (dirname, name) = (config.appenddirname(), config.appendfilename());
+        load::take_over(media, &config.dir(), &dirname, &name)?
+    };
+    let files = Arc::new(files);
     *world.logs.files.lock() = Some(Arc::clone(&files));
     if !files.exists() {
         return Ok(false);
     }
     let began = Instant::now();
+    let io = |error| LoadError::Io {
+        path: files.dir.clone(),
+        error,
+    };
+    let bytes = files.size().map_err(io)?;
+    world.loading.begin(world.keyspace.clock().now_ms(), bytes);
     let mut replayer = Replayer::new(world);
-    let commands = files.load(config.aof_load_truncated(), &mut replayer)?;
+    let loaded = files
+        .load(config.aof_load_truncated(), &mut replayer)
+        .map_err(|error| replayer.explain(error))?;
     if replayer.errors > 0 {
         tracing::warn!(
             "{} commands of the AOF answered with an error",
             replayer.errors
         );
     }
+    if replayer.passed_over.is_empty() {
+        files.mend(&loaded)?;
+    } else {
+        let strings = find(world, &strings_dirname(world))?;
+        tracing::warn!(
+            "The AOF in {} also holds {}, which were passed over. It is left as it is: from now on the log is in {}.",
+            files.dir.display(),
+            replayer.passed_over,
+            strings.dir.display()
+        );
+        *world.logs.files.lock() = Some(Arc::new(strings));
+        world.saves.spare_original();
+    }
     drop(replayer);
     world.reset_stats();
     tracing::info!(
-        "DB loaded from append only file: {:.3} seconds ({commands} commands)",
-        began.elapsed().as_secs_f64()
+        "DB loaded from append only file: {:.3} seconds ({} commands)",
+        began.elapsed().as_secs_f64(),
+        loaded.commands
     );
     Ok(true)
+}
+
+/// The directory for a log that goes on after the strings alone were taken from another (`rdb-skip-unsupported`).
+fn strings_dirname(world: &World) -> String {
+    format!("{}.strings", world.config.appenddirname())
+}
+
+fn find(world: &World, dirname: &str) -> Result<Files, LoadError> {
+    let media = Arc::clone(&world.media);
+    let config = &world.config;
+    load::find(media, &config.dir(), dirname, &config.appendfilename())
 }
 
 /// Keeps the log from now on, after [`load`]. Nobody uses the keyspace yet.
@@ -227,15 +274,12 @@ fn files_of(world: &World) -> io::Result<Arc<Files>> {
     if let Some(files) = &*files {
         return Ok(Arc::clone(files));
     }
-    let config = &world.config;
-    let found = load::find(
-        Arc::clone(&world.media),
-        &config.dir(),
-        &config.appenddirname(),
-        &config.appendfilename(),
-    );
-    let found = Arc::new(found.map_err(io::Error::other)?);
-    Ok(Arc::clone(files.insert(found)))
+    let mut found = find(world, &world.config.appenddirname()).map_err(io::Error::other)?;
+    if found.exists() && world.config.rdb_skip_unsupported() {
+        // What else it holds nobody has looked at, and it would be replaced.
+        found = find(world, &strings_dirname(world)).map_err(io::Error::other)?;
+    }
+    Ok(Arc::clone(files.insert(Arc::new(found))))
 }
 
 /// Starts the thread that writes, unless there is one.
@@ -332,6 +376,9 @@ struct Replayer {
     session: Session,
     out: Output,
     errors: u64,
+    /// What the base holds besides strings.
+    passed_over: Kinds,
+    reports: Reports,
 }
 
 impl Replayer {
@@ -343,6 +390,21 @@ impl Replayer {
             session,
             out: Output::new(),
             errors: 0,
+            passed_over: Kinds::default(),
+            reports: Reports::default(),
+        }
+    }
+
+    /// What to say of an error.
+    fn explain(&self, error: LoadError) -> loading::LoadError {
+        match error {
+            LoadError::Base { path, .. } if !self.passed_over.is_empty() => {
+                loading::LoadError::Unsupported {
+                    path,
+                    kinds: self.passed_over.clone(),
+                }
+            }
+            other => other.into(),
         }
     }
 }
@@ -379,11 +441,18 @@ impl Target for Replayer {
         // What is past its time stays: later commands found it alive, or removed it.
         let take = |entry: Entry<'_>| loading::take(&world, entry, Merge::No);
         read(&mut reader, &world.loading.progress, take).map_err(|error| error.to_string())?;
-        let others = reader.passed_over();
-        if !others.is_empty() {
-            return Err(format!("it holds {others} besides strings"));
+        self.passed_over = reader.passed_over().clone();
+        if !self.passed_over.is_empty() && !world.config.rdb_skip_unsupported() {
+            return Err("it does not hold strings only".into());
         }
         Ok((reader.at(), reader.into_rest().0))
+    }
+
+    fn progress(&mut self, bytes: u64, commands: u64) {
+        let world = self.session.world();
+        let progress = &world.loading.progress;
+        progress.reach(bytes);
+        self.reports.tell(progress, commands, "commands");
     }
 }
 

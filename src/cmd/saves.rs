@@ -136,9 +136,15 @@ impl Saves {
         self.state.lock().scheduled = true;
     }
 
-    /// From now on saves go to another file than `dbfilename`, which holds what must not be overwritten.
-    pub(super) fn spare_original(&self, instead: PathBuf) {
-        self.state.lock().instead = Some(instead);
+    /// From now on saves go to [`Saves::strings_file`] and not to `dbfilename`, which may hold what must not be overwritten.
+    pub(super) fn spare_original(&self) {
+        self.state.lock().instead = Some(self.strings_file());
+    }
+
+    /// The file for strings that were taken from one that holds other types too.
+    pub(super) fn strings_file(&self) -> PathBuf {
+        let original = self.config.dir().join(self.config.dbfilename());
+        original.with_extension("strings.rdb")
     }
 
     /// Where the next save goes.

@@ -13,6 +13,27 @@ use super::rdb::{self, Hint, Item, Kinds, Loaded, Reader};
 /// How often a long load says in the log how far it is.
 const REPORT: Duration = Duration::from_secs(2);
 
+/// Says so in the log, from time to time.
+pub struct Reports(Instant);
+
+impl Default for Reports {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Reports {
+    /// `count` is how many `what` (in the plural) there have been so far. Asks for the time, so not to be called for each.
+    pub fn tell(&mut self, progress: &Progress, count: u64, what: &str) {
+        if self.0.elapsed() >= REPORT {
+            self.0 = Instant::now();
+            let (read, total) = progress.bytes();
+            let percent = read * 100 / total.max(1);
+            tracing::info!("Loading: {percent}%, {count} {what} so far");
+        }
+    }
+}
+
 /// How far a load is, for others to see.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -94,7 +115,7 @@ pub fn read<R: Read, E>(
 ) -> Result<(), Failure<E>> {
     let mut db = 0;
     let mut keys: u64 = 0;
-    let mut reported = Instant::now();
+    let mut reports = Reports::default();
     while let Some(item) = reader.next_item()? {
         match item {
             Item::Database(index) => db = index,
@@ -118,10 +139,8 @@ pub fn read<R: Read, E>(
             }
         }
         progress.reach(reader.at());
-        if keys.is_multiple_of(1024) && reported.elapsed() >= REPORT {
-            reported = Instant::now();
-            let percent = reader.at() * 100 / progress.bytes().1.max(1);
-            tracing::info!("Loading: {percent}%, {keys} keys so far");
+        if keys.is_multiple_of(1024) {
+            reports.tell(progress, keys, "keys");
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::files::{self, Files};
 use super::manifest::{self, BadManifest, Manifest};
@@ -16,6 +17,9 @@ pub const TEMPORARY_BASE: &str = "temp-rewriteaof-";
 
 /// What an RDB file begins with.
 const RDB_MAGIC: &[u8] = b"REDIS";
+
+/// Bytes read after which the target is told again.
+const TELLING: u64 = 1 << 20;
 
 /// Why a log cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +57,23 @@ pub trait Target {
     /// Loads an RDB file from its start. Returns its length, and what was read past its end.
     fn rdb(&mut self, source: &mut dyn Read) -> Result<(u64, Vec<u8>), String>;
 
-    /// So many bytes of the log have been read.
-    fn progress(&mut self, _bytes: u64) {}
+    /// So many bytes of the log have been read, and so many commands run.
+    fn progress(&mut self, bytes: u64, commands: u64);
+}
+
+/// What a whole log came to.
+#[derive(Debug)]
+pub struct Loaded {
+    pub commands: u64,
+    torn: Option<Torn>,
+}
+
+/// A last file whose end is missing.
+#[derive(Debug)]
+struct Torn {
+    name: String,
+    good: u64,
+    len: u64,
 }
 
 /// Finds the log called `name` in the directory `dirname` of `root`. The list is empty where there is none.
@@ -140,12 +159,12 @@ impl Files {
         self.list().files().next().is_some()
     }
 
-    /// Reads the whole log into `target`. With `cut`, an end that is missing is cut off the last file (`aof-load-truncated`).
-    /// Returns how many commands there were.
+    /// Reads the whole log into `target`. With `torn`, the last file may be without its end (`aof-load-truncated`); before
+    /// anything is appended to it, it is to be cut ([`Files::mend`]).
     ///
     /// # Errors
     /// If a file is missing, damaged or without its end, or the disk fails. What came before has been loaded.
-    pub fn load(&self, cut: bool, target: &mut dyn Target) -> Result<u64, LoadError> {
+    pub fn load(&self, torn: bool, target: &mut dyn Target) -> Result<Loaded, LoadError> {
         let list = self.list();
         let last = list.files().last();
         for file in list.files() {
@@ -154,12 +173,28 @@ impl Files {
                 return Err(LoadError::Missing { path });
             }
         }
-        let (mut commands, mut before) = (0, 0);
+        let mut loaded = Loaded {
+            commands: 0,
+            torn: None,
+        };
+        let mut before = 0;
         for file in list.files() {
             let path = self.path(&file.name);
-            let done = self.load_file(&path, before, target)?;
-            commands += done.commands;
+            let began = Instant::now();
+            let done = self.load_file(&path, (before, loaded.commands), target)?;
+            loaded.commands += done.commands;
             before += done.len;
+            target.progress(before, loaded.commands);
+            tracing::info!(
+                "DB loaded from {} file {}: {:.3} seconds",
+                if Some(file) == list.base.as_ref() {
+                    "base"
+                } else {
+                    "incr"
+                },
+                file.name,
+                began.elapsed().as_secs_f64()
+            );
             if done.good == done.len {
                 continue;
             }
@@ -167,7 +202,7 @@ impl Files {
             if Some(file) != last {
                 return Err(LoadError::TruncatedInTheMiddle { path, good, len });
             }
-            if !cut {
+            if !torn {
                 return Err(LoadError::Truncated { path, good, len });
             }
             tracing::warn!(
@@ -175,23 +210,35 @@ impl Files {
                 file.name
             );
             tracing::warn!(
-                "Truncating the AOF {} at offset {good} (of {len})",
-                file.name
-            );
-            self.cut(&path, good)?;
-            tracing::warn!(
                 "AOF {} loaded anyway because aof-load-truncated is enabled",
                 file.name
             );
+            loaded.torn = Some(Torn {
+                name: file.name.clone(),
+                good,
+                len,
+            });
         }
-        Ok(commands)
+        Ok(loaded)
     }
 
-    /// Reads one file; `before` bytes of others have been read.
+    /// Cuts off what is not whole at the end of what was loaded, so that it can be gone on with.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn mend(&self, loaded: &Loaded) -> Result<(), LoadError> {
+        let Some(Torn { name, good, len }) = &loaded.torn else {
+            return Ok(());
+        };
+        tracing::warn!("Truncating the AOF {name} at offset {good} (of {len})");
+        self.cut(&self.path(name), *good)
+    }
+
+    /// Reads one file; `before` are the bytes and the commands of others that have been read.
     fn load_file(
         &self,
         path: &Path,
-        before: u64,
+        before: (u64, u64),
         target: &mut dyn Target,
     ) -> Result<Replayed, LoadError> {
         let io = |error| LoadError::Io {
@@ -213,15 +260,16 @@ impl Files {
             begun = len;
             source = Box::new(Cursor::new(rest).chain(source));
         }
-        let mut since = 0u32;
-        let mut offset = before + begun;
-        replay(&mut source, begun, &mut |request| {
-            offset += request.iter().map(|word| word.len() as u64).sum::<u64>();
-            since += 1;
-            if since.is_multiple_of(1024) {
-                target.progress(offset);
+        let (mut bytes, mut commands) = before;
+        let mut told = bytes;
+        replay(&mut source, begun, &mut |offset, request| {
+            target.command(request)?;
+            (bytes, commands) = (before.0 + offset, commands + 1);
+            if commands.is_multiple_of(1024) || bytes - told > TELLING {
+                told = bytes;
+                target.progress(bytes, commands);
             }
-            target.command(request)
+            Ok(())
         })
         .map_err(|error| LoadError::Damaged {
             path: path.to_owned(),

@@ -49,14 +49,15 @@ pub enum ReplayError {
 }
 
 /// Hands each command of `input` to `apply`, those between MULTI and EXEC together with these two, which may be without
-/// their EXEC where the file ends before it. `start` is how many bytes of the file were read before.
+/// their EXEC where the file ends before it; with each, where in the file it begins. `start` is how many bytes of the file
+/// were read before.
 ///
 /// # Errors
 /// If the file cannot be read, its form is damaged, or `apply` refuses a command. Commands before that have been applied.
 pub fn replay(
     input: &mut dyn Read,
     start: u64,
-    apply: &mut dyn FnMut(Request<'_>) -> Result<(), String>,
+    apply: &mut dyn FnMut(u64, Request<'_>) -> Result<(), String>,
 ) -> Result<Replayed, ReplayError> {
     let limits = Limits {
         max_bulk: LONGEST,
@@ -95,7 +96,7 @@ pub fn replay(
                 let name = request.name();
                 in_transaction = name.eq_ignore_ascii_case(b"MULTI")
                     || in_transaction && !name.eq_ignore_ascii_case(b"EXEC");
-                apply(request).map_err(|why| ReplayError::Refused { offset, why })?;
+                apply(offset, request).map_err(|why| ReplayError::Refused { offset, why })?;
                 commands += 1;
                 input.advance(parser.release());
             }
@@ -209,7 +210,7 @@ mod tests {
     /// What was handed out, and what came of it.
     fn read(mut log: &[u8]) -> (Vec<String>, Result<Replayed, ReplayError>) {
         let mut seen = Vec::new();
-        let result = replay(&mut log, 0, &mut |request| {
+        let result = replay(&mut log, 0, &mut |_, request| {
             let words: Vec<_> = request.iter().map(String::from_utf8_lossy).collect();
             seen.push(words.join(" "));
             Ok(())
@@ -289,7 +290,7 @@ mod tests {
         let result = replay(
             &mut log.as_slice(),
             9,
-            &mut |request| match request.name() {
+            &mut |_, request| match request.name() {
                 b"HSET" => Err("no such command".to_owned()),
                 _ => Ok(()),
             },

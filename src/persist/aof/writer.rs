@@ -47,6 +47,8 @@ pub(super) struct Out {
     written: usize,
     /// Whether bytes may be in the file past those.
     torn: bool,
+    /// Whether `synced_len` counts bytes that the system was trusted with and that were not synced since.
+    trusted: bool,
 }
 
 impl Out {
@@ -58,7 +60,13 @@ impl Out {
             kept: Vec::new(),
             written: 0,
             torn: false,
+            trusted: false,
         }
+    }
+
+    /// Whether all that was added is certainly on the disk.
+    fn is_synced(&self) -> bool {
+        self.kept.is_empty() && !self.trusted
     }
 
     /// Adds what is to be written next, and returns a buffer to gather more in.
@@ -111,8 +119,15 @@ impl Out {
             self.torn = true;
             return Err(error);
         }
+        self.trusted = false;
         self.settle();
         Ok(())
+    }
+
+    /// Leaves it to the system when what is written reaches the disk.
+    fn trust(&mut self) {
+        self.trusted |= self.written > 0;
+        self.settle();
     }
 
     /// What is written needs to be held no longer.
@@ -180,7 +195,7 @@ impl Writer {
 
     /// How long to sleep while nothing comes.
     fn patience(&self) -> Option<Duration> {
-        let unsynced = self.out.as_ref().is_some_and(|out| !out.kept.is_empty());
+        let unsynced = self.out.as_ref().is_some_and(|out| !out.is_synced());
         match self.log.policy() {
             Policy::EverySecond if unsynced => {
                 Some(SECOND.saturating_sub(self.synced_at.elapsed()).max(GATHER))
@@ -229,7 +244,7 @@ impl Writer {
                 self.sync()?;
             } else if self.log.policy() != Policy::EverySecond || self.log.spares_syncs() {
                 // The settings trust the system with it from here on.
-                out.settle();
+                out.trust();
                 self.log.feed.publish(self.end);
             }
             if !self.turning {
@@ -252,7 +267,7 @@ impl Writer {
 
     fn sync(&mut self) -> io::Result<()> {
         if let Some(out) = &mut self.out
-            && !out.kept.is_empty()
+            && !out.is_synced()
         {
             out.sync()?;
         }

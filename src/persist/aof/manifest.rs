@@ -92,9 +92,19 @@ impl Manifest {
         if words.len() < 6 || !words.len().is_multiple_of(2) {
             return Err(FORMAT);
         }
-        let (mut name, mut seq, mut kind) = (None, 0, None);
+        let (mut name, mut seq, mut kind) = (None, None, None);
         for pair in words.chunks_exact(2) {
             let (key, value) = (pair[0].to_ascii_lowercase(), &pair[1]);
+            let known = match key.as_slice() {
+                b"file" => name.is_some(),
+                b"seq" => seq.is_some(),
+                b"type" => kind.is_some(),
+                _ => false,
+            };
+            if known {
+                // Two lines whose break was damaged.
+                return Err("a key that comes twice");
+            }
             match key.as_slice() {
                 b"file" => {
                     let value = std::str::from_utf8(value).map_err(|_| "the name is no text")?;
@@ -105,13 +115,13 @@ impl Manifest {
                 }
                 b"seq" => {
                     let value = std::str::from_utf8(value).ok();
-                    seq = value.and_then(|value| value.parse().ok()).unwrap_or(0);
+                    seq = Some(value.and_then(|value| value.parse().ok()).unwrap_or(0));
                 }
                 b"type" => kind = value.first().copied(),
                 _ => {}
             }
         }
-        let (Some(name), 1.., Some(kind)) = (name, seq, kind) else {
+        let (Some(name), Some(seq @ 1..), Some(kind)) = (name, seq, kind) else {
             return Err(FORMAT);
         };
         let file = File { name, seq };

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::loading::{self, Merge};
 use super::session::Session;
-use super::{Args, CmdError, CmdResult, Context, Flow, Synced, Wait, World, footprint, table};
+use super::{Args, Bar, CmdError, CmdResult, Context, Flow, Synced, Wait, World, footprint, table};
 use crate::config::AppendFsync;
 use crate::number::parse_i64;
 use crate::persist::aof::load::{self, LoadError, Target};
@@ -27,6 +27,9 @@ use crate::store::{Access, Snapshot};
 
 /// Rewrites that fail one after the other before the next one waits.
 const FAILURES: u32 = 3;
+
+/// How often [`cancel`] looks whether the rewrite is over.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// The longest wait after failures.
 const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
@@ -52,6 +55,8 @@ pub struct Rewrites {
     pub scheduled: bool,
     /// When the one under way began.
     pub since: Option<Instant>,
+    /// How far it is.
+    pub progress: Arc<Progress>,
     /// How long the last one took.
     pub took: Option<Duration>,
     /// The last one failed.
@@ -65,8 +70,12 @@ pub struct Rewrites {
 }
 
 impl Rewrites {
-    fn ended(&mut self, ok: bool) {
+    fn ended(&mut self, result: &Result<(), Failure>) {
         self.took = self.since.take().map(|since| since.elapsed());
+        if let Err(Failure::Stopped) = result {
+            return; // which says nothing about how the next will go
+        }
+        let ok = result.is_ok();
         self.failed = !ok;
         self.failures = if ok { 0 } else { self.failures + 1 };
         // A minute after the third failure, and twice as long after each one more.
@@ -180,7 +189,7 @@ pub(super) fn begin(world: &Arc<World>) -> Result<(), Failure> {
     let snapshot = snapshot.ok_or(io::Error::from(io::ErrorKind::ResourceBusy))?;
     let mut snapshot = Some(snapshot);
     let (file, len) = files.begin(base.rdb.is_some(), |file| match snapshot.take() {
-        Some(mut snapshot) => base.write(file, &mut snapshot),
+        Some(mut snapshot) => base.write(file, &mut snapshot, &Progress::default()),
         None => Ok(()),
     })?;
     let writer = world.log.keep(&files, file, len);
@@ -202,11 +211,21 @@ pub fn end(world: &World) {
     }
 }
 
+/// Ends the rewrite under way, if there is one, and waits until it has: nothing is left of it, and the log goes on with the
+/// files it has.
+pub(super) fn cancel(world: &World) {
+    while world.log.is_rewriting() {
+        // Anew each time: it may have begun just now.
+        world.logs.rewrites.lock().progress.stop();
+        thread::sleep(LOOK_AGAIN);
+    }
+}
+
 /// Begins what is due: a rewrite that was scheduled, or one that the growth of the log asks for. To be called about ten
 /// times a second.
 pub fn tick(world: &World) {
     let log = &world.log;
-    if log.is_rewriting() || world.keyspace.has_snapshot() {
+    if log.is_rewriting() || world.keyspace.has_snapshot() || world.gate.is_down(Bar::Closing) {
         return;
     }
     let scheduled = world.logs.rewrites.lock().scheduled;
@@ -215,7 +234,7 @@ pub fn tick(world: &World) {
             Ok(()) => {}
             Err(Busy::Disk(error)) => {
                 tracing::warn!("Can't rewrite the append only file: {error}");
-                world.logs.rewrites.lock().ended(false);
+                world.logs.rewrites.lock().ended(&Err(error.into()));
             }
             Err(Busy::Rewriting | Busy::Saving) => {}
         }
@@ -253,6 +272,7 @@ pub(super) fn follow_settings(world: &World) {
         tick(world);
     } else if !wanted && on {
         world.log.turn_off();
+        world.logs.rewrites.lock().progress.stop(); // what it writes is of no use any more
         world.logs.rewrites.lock().scheduled = false;
     }
 }
@@ -297,7 +317,7 @@ fn start_writer(world: &World, writer: Writer) {
 fn start(world: &World) -> Result<(), Busy> {
     let log = &world.log;
     let keep = world.config.appendonly();
-    if world.keyspace.has_snapshot() {
+    if world.keyspace.has_snapshot() || world.gate.is_down(Bar::Closing) {
         return Err(Busy::Saving);
     }
     let files = files_of(world).map_err(Busy::Disk)?;
@@ -307,6 +327,8 @@ fn start(world: &World) -> Result<(), Busy> {
             io::ErrorKind::AlreadyExists => Busy::Rewriting,
             _ => Busy::Disk(error),
         })?;
+    let progress = Arc::<Progress>::default();
+    world.logs.rewrites.lock().progress = Arc::clone(&progress);
     if keep {
         start_writer(world, log.idle());
     }
@@ -329,13 +351,14 @@ fn start(world: &World) -> Result<(), Busy> {
     let run = move || {
         let rdb = base.rdb.is_some();
         // The snapshot goes with the closure: others can be taken as soon as the base is written.
-        let write = move |file: &dyn File| base.write(file, &mut snapshot);
+        let write = move |file: &dyn File| base.write(file, &mut snapshot, &progress);
         let result = rewrite.finish(rdb, &temporary, write);
         match &result {
             Ok(()) => tracing::info!("Background AOF rewrite finished successfully"),
+            Err(Failure::Stopped) => tracing::warn!("Background AOF rewrite was stopped"),
             Err(error) => tracing::warn!("Background AOF rewrite failed: {error}"),
         }
-        rewrites.lock().ended(result.is_ok());
+        rewrites.lock().ended(&result);
     };
     match thread::Builder::new().name("aof-rewrite".into()).spawn(run) {
         Ok(_) => {
@@ -343,7 +366,9 @@ fn start(world: &World) -> Result<(), Busy> {
             Ok(())
         }
         Err(error) => {
-            world.logs.rewrites.lock().ended(false);
+            // What was to be run, and so the result, is gone with it.
+            let failure = Failure::Disk(error.kind().into());
+            world.logs.rewrites.lock().ended(&Err(failure));
             Err(Busy::Disk(error))
         }
     }
@@ -363,10 +388,15 @@ impl Base {
         }
     }
 
-    fn write(&self, file: &dyn File, snapshot: &mut Snapshot) -> Result<(), Failure> {
+    fn write(
+        &self,
+        file: &dyn File,
+        snapshot: &mut Snapshot,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
         match &self.rdb {
-            Some(form) => save::write(file, snapshot, form, &Progress::default()),
-            None => Ok(write_commands(file, snapshot)?),
+            Some(form) => save::write(file, snapshot, form, progress),
+            None => write_commands(file, snapshot, progress),
         }
     }
 }

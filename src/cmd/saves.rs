@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::World;
 use super::gate::{Bar, Gate};
+use super::{World, log};
 use crate::config::{Config, MaxmemoryPolicy, REDIS_VERSION};
 use crate::persist::media::Media;
 use crate::persist::rdb::{Facts, Options};
@@ -396,11 +396,20 @@ pub struct Farewell {
 pub fn may_end(world: &World, farewell: Farewell) -> bool {
     tracing::info!("User requested shutdown...");
     world.saves.cancel();
+    if world.log.is_beginning() {
+        if !farewell.force {
+            tracing::warn!("Writing initial AOF, can't exit.");
+            return refused();
+        }
+        tracing::warn!("Writing initial AOF. Exit anyway.");
+    }
     let by_default = || !world.config.save_points().is_empty() && !world.gate.is_down(Bar::Loading);
-    if !farewell.save.unwrap_or_else(by_default) {
+    let saves = farewell.save.unwrap_or_else(by_default);
+    world.gate.set(Bar::Closing, saves);
+    log::cancel(world);
+    if !saves {
         return true;
     }
-    world.gate.set(Bar::Closing, true);
     loop {
         tracing::info!("Saving the final RDB snapshot before exiting.");
         let saved = loop {
@@ -415,11 +424,8 @@ pub fn may_end(world: &World, farewell: Farewell) -> bool {
                 return true;
             }
             tracing::warn!("Error trying to save the DB, can't exit.");
-            tracing::warn!(
-                "Errors trying to shut down the server. Check the logs for more information."
-            );
             world.gate.set(Bar::Closing, false);
-            return false;
+            return refused();
         }
         // Commands that had passed the gate before it closed may have changed something after the mark.
         let _all = world.keyspace.lock_all(Access::Read);
@@ -427,6 +433,11 @@ pub fn may_end(world: &World, farewell: Farewell) -> bool {
             return true;
         }
     }
+}
+
+fn refused() -> bool {
+    tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
+    false
 }
 
 /// FLUSHALL's part: what is being saved is gone, and where there are save points the file must not bring it back. No lock

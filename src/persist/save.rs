@@ -1,6 +1,6 @@
 //! The keyspace to a file.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::media::{File, Media, write_whole};
 use super::rdb::{Facts, Hint, Options, Writer};
 use crate::store::Snapshot;
-use crate::store::snapshot::Size;
+use crate::store::snapshot::{Piece, Size};
 
 /// How often a long save says in the log how far it is.
 const REPORT: Duration = Duration::from_secs(5);
@@ -35,6 +35,60 @@ impl Progress {
     /// Makes the save give up soon.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// The pieces of a snapshot, counted as they come, and from time to time told of in the log.
+    pub fn count(&self, snapshot: &mut Snapshot) -> impl Iterator<Item = Piece> {
+        let total = snapshot.keys();
+        self.keys.store(total, Ordering::Relaxed);
+        let mut reported = Instant::now();
+        snapshot.inspect(move |piece| {
+            let count = piece.entries().len() as u64;
+            let done = self.done.fetch_add(count, Ordering::Relaxed) + count;
+            if reported.elapsed() >= REPORT {
+                reported = Instant::now();
+                tracing::info!("Saved {done} of {total} keys ({}%)", done * 100 / total);
+            }
+        })
+    }
+
+    /// Lets `write` fill a file, which takes nothing more once the save is to be stopped: that can be within one value.
+    ///
+    /// # Errors
+    /// What the disk says, or that it was stopped.
+    pub fn watch(
+        &self,
+        file: &dyn File,
+        write: impl FnOnce(Watched<'_>) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let progress = self;
+        write(Watched { file, progress }).map_err(|error| match self.is_stopped() {
+            true => Failure::Stopped,
+            false => error.into(),
+        })
+    }
+}
+
+/// A file that takes nothing more once the save is to be stopped.
+pub struct Watched<'a> {
+    file: &'a dyn File,
+    progress: &'a Progress,
+}
+
+impl Write for Watched<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.progress.is_stopped() {
+            return Err(io::Error::other(Failure::Stopped));
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(()) // nothing is held back
     }
 }
 
@@ -96,35 +150,25 @@ pub fn write(
     form: &Form,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let total = snapshot.keys();
-    progress.keys.store(total, Ordering::Relaxed);
-    let mut writer = Writer::new(file, form.options, &form.facts)?;
-    let sizes = snapshot.sizes().to_vec();
-    let mut db = None;
-    let mut reported = Instant::now();
-    for piece in snapshot {
-        if progress.stopped.load(Ordering::Relaxed) {
-            return Err(Failure::Stopped);
+    progress.watch(file, |file| {
+        let mut writer = Writer::new(file, form.options, &form.facts)?;
+        let sizes = snapshot.sizes().to_vec();
+        let mut db = None;
+        for piece in progress.count(snapshot) {
+            if db.replace(piece.db) != Some(piece.db) {
+                let Size { keys, expiring } = sizes[piece.db];
+                writer.database(piece.db, keys, expiring)?;
+            }
+            for saved in piece.entries() {
+                let hint = match form.hints {
+                    Hints::None => Hint::None,
+                    Hints::Idle => Hint::Idle(saved.idle_seconds().into()),
+                    Hints::Frequency => Hint::Frequency(saved.frequency()),
+                };
+                writer.entry(saved.key(), saved.view(), saved.expires_at(), hint)?;
+            }
         }
-        if db.replace(piece.db) != Some(piece.db) {
-            let Size { keys, expiring } = sizes[piece.db];
-            writer.database(piece.db, keys, expiring)?;
-        }
-        let count = piece.entries().len() as u64;
-        for saved in piece.entries() {
-            let hint = match form.hints {
-                Hints::None => Hint::None,
-                Hints::Idle => Hint::Idle(saved.idle_seconds().into()),
-                Hints::Frequency => Hint::Frequency(saved.frequency()),
-            };
-            writer.entry(saved.key(), saved.view(), saved.expires_at(), hint)?;
-        }
-        let done = progress.done.fetch_add(count, Ordering::Relaxed) + count;
-        if reported.elapsed() >= REPORT {
-            reported = Instant::now();
-            tracing::info!("Saved {done} of {total} keys ({}%)", done * 100 / total);
-        }
-    }
-    writer.finish()?;
-    Ok(())
+        writer.finish()?;
+        Ok(())
+    })
 }

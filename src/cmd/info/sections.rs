@@ -211,7 +211,12 @@ pub(super) fn persistence(cx: &Context<'_>, page: &mut Page) {
     let saves = &cx.world.saves;
     let (running, last) = (saves.in_background(), saves.last());
     let seconds = |time: Option<Duration>| time.map_or(-1, |time| time.as_secs() as i64);
-    let (done, total) = (running.as_ref()).map_or((0, 0), |running| running.progress.keys());
+    let rewriting = || {
+        let progress = cx.world.logs.rewrites.lock().progress.keys();
+        cx.world.log.is_rewriting().then_some(progress)
+    };
+    let saving = running.as_ref().map(|running| running.progress.keys());
+    let (done, total) = saving.or_else(rewriting).unwrap_or_default();
     page.field("loading", u8::from(cx.world.gate.is_down(Bar::Loading)));
     page.field("async_loading", 0);
     if cx.world.gate.is_down(Bar::Loading) {

@@ -121,6 +121,12 @@ impl Log {
         self.rewriting.load(Ordering::Relaxed)
     }
 
+    /// Whether the rewrite under way is to make the first base of a log that was turned on. Until then a restart finds
+    /// none of what is logged.
+    pub fn is_beginning(&self) -> bool {
+        self.is_rewriting() && self.unlisted.load(Ordering::Relaxed)
+    }
+
     /// Bytes of the whole log.
     pub fn size(&self) -> u64 {
         self.size.load(Ordering::Relaxed) + self.other_size.load(Ordering::Relaxed)

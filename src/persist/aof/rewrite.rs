@@ -8,8 +8,9 @@ use super::files::Files;
 use super::{Log, Next, encode, manifest};
 use crate::bits::View;
 use crate::persist::media::{self, File};
-use crate::persist::save::Failure;
+use crate::persist::save::{Failure, Progress};
 use crate::store::Snapshot;
+use crate::store::snapshot::Piece;
 
 /// Bytes of a long value that are written at once.
 const PIECE: usize = 64 << 10;
@@ -151,10 +152,23 @@ impl Rewrite {
 }
 
 /// Writes a base as commands (`aof-use-rdb-preamble no`): SET for each key, and PEXPIREAT where it expires.
-pub fn write_commands(file: &dyn File, snapshot: &mut Snapshot) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(PIECE, file);
+///
+/// # Errors
+/// What the disk says, or that it was stopped.
+pub fn write_commands(
+    file: &dyn File,
+    snapshot: &mut Snapshot,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let pieces = progress.count(snapshot);
+    progress.watch(file, |file| {
+        write_pieces(BufWriter::with_capacity(PIECE, file), pieces)
+    })
+}
+
+fn write_pieces(mut out: impl Write, pieces: impl Iterator<Item = Piece>) -> io::Result<()> {
     let (mut db, mut line) = (None, Vec::new());
-    for piece in snapshot {
+    for piece in pieces {
         line.clear();
         if db != Some(piece.db) {
             encode::select(&mut line, piece.db);

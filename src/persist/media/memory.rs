@@ -9,6 +9,8 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use super::{File, Media, parent};
 
@@ -66,6 +68,8 @@ struct State {
     faults: Vec<(Verb, i32)>,
     /// Bytes that still fit.
     room: Option<u64>,
+    /// How long a write takes.
+    delay: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +154,11 @@ impl Memory {
     /// Lets only so many more bytes be written, until [`Memory::heal`].
     pub fn leave_room(&self, bytes: u64) {
         self.state().room = Some(bytes);
+    }
+
+    /// Makes each write take so long, whatever it writes.
+    pub fn slow_down(&self, delay: Duration) {
+        self.state().delay = delay;
     }
 
     /// Ends all failing, and makes room.
@@ -358,6 +367,10 @@ struct Handle {
 
 impl File for Handle {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let delay = self.disk.state().delay;
+        if !delay.is_zero() {
+            thread::sleep(delay);
+        }
         let mut state = self.disk.state();
         state.begin(Verb::Write)?;
         let fits = match &mut state.room {

@@ -561,5 +561,8 @@ pub(super) fn waitaof(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
 }
 
 #[cfg(test)]
+#[path = "log_damage_tests.rs"]
+mod damage_tests;
+#[cfg(test)]
 #[path = "log_tests.rs"]
 mod tests;

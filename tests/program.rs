@@ -8,6 +8,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[path = "program/kill.rs"]
+mod kill;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bitmapd");
 
 /// Nothing here takes longer unless it hangs.

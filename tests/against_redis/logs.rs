@@ -1,10 +1,13 @@
 //! The append-only log: Redis 8.2.3 and 7.0 replay what is logged here, the commands Redis does not have among it, and
 //! what they log, and rewrite, is replayed here.
 
+use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::files::{Key, ask, copy, says_as, select, servers, wait_for};
-use crate::pair::Server;
+use crate::pair::{Pair, Server, reference};
 use crate::wire::Connection;
 
 const OURS: &str = env!("CARGO_BIN_EXE_bitmapd");
@@ -126,7 +129,7 @@ fn logs_go_to_redis_and_come_back() {
         run(&mut connection, COMMANDS);
         run(&mut connection, OWN);
         import(&mut connection);
-        std::thread::sleep(std::time::Duration::from_millis(300)); // one key's time comes
+        thread::sleep(Duration::from_millis(300)); // one key's time comes
         let keys = keys_of(&mut connection);
         assert!(keys.len() > 30, "{}", keys.len());
 
@@ -139,10 +142,126 @@ fn logs_go_to_redis_and_come_back() {
         run(&mut connection, "BGREWRITEAOF");
         wait_for(&theirs, "AOF rewrite finished successfully");
         run(&mut connection, COMMANDS);
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        thread::sleep(Duration::from_millis(300));
         let keys = keys_of(&mut connection);
 
         let ours = Server::start_with(Path::new(OURS), &LOGGED, after(&theirs));
         says_as(&mut ours.connect(), &keys, "bitmapd");
     }
+}
+
+/// Commands whose words in the log are not those that came, or that log nothing, or something else as well. `wait` lets
+/// times come; expiry in the background is turned off, so that it is the next command that finds a key gone.
+const PROPAGATED: &str = include_str!("logs/propagated.txt");
+
+/// The commands of a log. Times that are near, which differ between two servers, become `<soon>`.
+fn commands(mut log: &[u8]) -> Vec<String> {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970");
+    let now = now.as_millis() as i64;
+    let line = |log: &mut &[u8]| {
+        let end = log
+            .windows(2)
+            .position(|end| end == b"\r\n")
+            .expect("a line");
+        let line = String::from_utf8_lossy(&log[1..end]).into_owned();
+        *log = &log[end + 2..];
+        line
+    };
+    let mut commands = Vec::new();
+    while !log.is_empty() {
+        let words: Vec<String> = (0..line(&mut log).parse().expect("a number"))
+            .map(|_| {
+                let len: usize = line(&mut log).parse().expect("a length");
+                let word = log[..len].escape_ascii().to_string();
+                log = &log[len + 2..];
+                match word.parse::<i64>() {
+                    Ok(at) if (at - now).abs() < 500_000 => "<soon>".into(),
+                    _ => word,
+                }
+            })
+            .collect();
+        commands.push(words.join(" "));
+    }
+    commands
+}
+
+/// The same commands give the same log, byte by byte but for times that depend on when they came.
+#[test]
+fn what_is_logged_is_what_redis_logs() {
+    let flags = [&LOGGED[..], &["--maxmemory-policy", "allkeys-lfu"]].concat();
+    let Some(pair) = Pair::start(&flags) else {
+        return;
+    };
+    let mut servers = [&pair.redis, &pair.ours].map(|server| (server, server.connect(), 0));
+    for (_, connection, _) in &mut servers {
+        run(connection, "DEBUG SET-ACTIVE-EXPIRE 0");
+    }
+    let mut number = 0;
+    for line in PROPAGATED.lines().filter(|line| !line.starts_with('#')) {
+        if line == "wait" {
+            thread::sleep(Duration::from_millis(20));
+            continue;
+        }
+        let logged = servers.each_mut().map(|(server, connection, read)| {
+            for command in line.split(" ; ") {
+                let words: Vec<Vec<u8>> = command.split(' ').map(unescape).collect();
+                let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+                ask(connection, &words);
+            }
+            let file = "appendonlydir/appendonly.aof.1.incr.aof";
+            let log = fs::read(server.directory().join(file)).expect("a log");
+            let new = commands(&log[*read..]);
+            *read = log.len();
+            new
+        });
+        assert_eq!(logged[1], logged[0], "{line}");
+        number += logged[0].len();
+    }
+    assert!(number > 100, "{number} commands were logged");
+    pair.end_in_peace();
+}
+
+/// `""` is nothing, and `\\xNN` a byte.
+fn unescape(word: &str) -> Vec<u8> {
+    let mut parts = word.trim_matches('"').split("\\x");
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(&part[..2], 16).expect("two digits"));
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    bytes
+}
+
+/// The files of a log, and its list, after a start on one of the kind that Redis 6 kept.
+#[test]
+fn an_old_log_of_one_file_is_taken_over_as_redis_does() {
+    let Some(redis) = reference() else {
+        return; // the tests above say so
+    };
+    let old = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n";
+    let taken = [&redis, Path::new(OURS)].map(|binary| {
+        let server = Server::start_with(binary, &LOGGED, |directory| {
+            fs::write(directory.join("appendonly.aof"), old).expect("room on the disk");
+        });
+        let mut connection = server.connect();
+        assert_eq!(ask(&mut connection, &[b"GET", b"k"]).bytes(), b"v");
+        assert_eq!(ask(&mut connection, &[b"SET", b"k", b"w"]).string(), "OK");
+        assert!(!server.directory().join("appendonly.aof").exists());
+        let log = server.directory().join("appendonlydir");
+        let files = fs::read_dir(&log).expect("a directory");
+        let mut files: Vec<_> = files
+            .map(|file| file.expect("an entry").path())
+            .map(|path| {
+                let bytes = fs::read(&path).expect("a file");
+                let text = String::from_utf8_lossy(&bytes).replace(" startoffset 0", "");
+                (path.file_name().expect("a name").to_owned(), text)
+            })
+            .collect();
+        files.sort();
+        files
+    });
+    assert_eq!(taken[1], taken[0]);
+    assert_eq!(taken[0].len(), 3);
 }

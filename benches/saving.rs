@@ -108,7 +108,7 @@ fn main() {
             };
             run(
                 &format!("{server}, {name}"),
-                &Server::start_on(&all, &binary),
+                &Server::start_on(&all, &binary, &[]),
                 data,
             );
         }

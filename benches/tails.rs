@@ -81,7 +81,7 @@ fn main() {
             println!("{name}: none to compare with; run tests/run once, or set REDIS_REFERENCE");
             continue;
         };
-        let server = Server::start_on(&cores, &binary);
+        let server = Server::start_on(&cores, &binary, &[]);
         fill(&server, size);
         columns.push((format!("{name}, alone"), measure(&server, time, size, &[])));
         columns.push((

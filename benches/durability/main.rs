@@ -1,7 +1,8 @@
-//! Saving and loading beside the real Redis.
+//! Saving, loading and logging beside the real Redis.
 //!
 //! ```text
 //! REDIS_REFERENCE=/path/to/redis-server REALDATA=/path/to/unpacked cargo bench --bench durability [-- WORD ...]
+//! ... cargo bench --bench durability -- appendfsync [REQUESTS]
 //! ```
 //!
 //! Rows whose name holds one of the words are run; all of them, in some minutes and with 4 GB of memory, without words.
@@ -11,12 +12,23 @@
 //! Both servers get the same keys. SAVE is timed three times; then the server is killed and started on its own file, also
 //! three times, and timed until it answers, less what the start takes with no file. Figures are the best of three, since
 //! what else the machine does only adds to them. What was loaded is held against what was saved by DEBUG DIGEST.
+//!
+//! The word `appendfsync` stands for another table, which is printed last: what the log costs the commands. Both servers run
+//! under each setting at once, on one core, and get the same requests in turn, so many a round (100,000; a quarter under
+//! `always`). Its figures are medians of seven rounds; ratios are taken within each round.
 
 #[path = "../versus_redis/load.rs"]
 #[allow(dead_code, reason = "shared with a program that uses all of it")]
 mod load;
+mod logging;
+#[path = "../versus_redis/server.rs"]
+#[allow(dead_code, reason = "shared with programs that use all of it")]
+mod server;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../versus_redis/swarm.rs"]
+#[allow(dead_code, reason = "as above")]
+mod swarm;
 
 use std::env;
 use std::fs;
@@ -35,11 +47,26 @@ fn main() {
         eprintln!("no Redis to compare with: run tests/run once, or set REDIS_REFERENCE");
         return;
     };
+    let logging = wanted("appendfsync");
+    let rows: Vec<_> = rows()
+        .into_iter()
+        .filter(|(name, _)| wanted(name))
+        .collect();
+    if !rows.is_empty() {
+        saving(rows, &redis);
+    }
+    if logging {
+        let requests = words.iter().find_map(|word| word.parse().ok());
+        logging::print(&redis, requests.unwrap_or(logging::REQUESTS));
+    }
+}
+
+fn saving(rows: Vec<(String, Fill)>, redis: &Path) {
     println!("| keys | save, ms | Redis | ratio | load, ms | Redis | ratio | file, MB | Redis |");
     println!("|---|---|---|---|---|---|---|---|---|");
-    for (name, fill) in rows().into_iter().filter(|(name, _)| wanted(name)) {
+    for (name, fill) in rows {
         let ours = measure(env!("CARGO_BIN_EXE_bitmapd").as_ref(), &*fill);
-        let theirs = measure(&redis, &*fill);
+        let theirs = measure(redis, &*fill);
         assert_eq!(ours.digest, theirs.digest, "{name}: both hold the same");
         println!(
             "| {name} | {:.0} | {:.0} | {:.2} | {:.0} | {:.0} | {:.2} | {:.1} | {:.1} |",

@@ -18,7 +18,7 @@ use crate::load::Load;
 pub const CORE: usize = 1;
 
 /// Where the load runs.
-const LOAD_CORE: usize = 0;
+pub const LOAD_CORE: usize = 0;
 
 pub struct Server {
     process: Child,
@@ -30,11 +30,11 @@ impl Server {
     /// On a core of its own.
     pub fn start(binary: &Path) -> Self {
         pin_thread(LOAD_CORE);
-        Self::start_on(&CORE.to_string(), binary)
+        Self::start_on(&CORE.to_string(), binary, &[])
     }
 
-    /// On these cores (`0-3`).
-    pub fn start_on(cores: &str, binary: &Path) -> Self {
+    /// On these cores (`0-3`), with more settings.
+    pub fn start_on(cores: &str, binary: &Path, flags: &[&str]) -> Self {
         let port = std::net::TcpListener::bind(("127.0.0.1", 0))
             .and_then(|socket| socket.local_addr())
             .expect("a port")
@@ -55,6 +55,7 @@ impl Server {
                 "--dir",
             ])
             .arg(&directory)
+            .args(flags)
             .stdout(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("taskset {}: {error}", binary.display()));

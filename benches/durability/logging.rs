@@ -73,7 +73,7 @@ impl Subject {
 /// does not depend on whose request comes first.
 fn script(requests: usize, round: usize) -> Script {
     let pipelines = (0..CONNECTIONS).map(|connection| {
-        let mut noise = Random((round * CONNECTIONS + connection) as u64);
+        let mut noise = Random::new((round * CONNECTIONS + connection) as u64);
         let request = |_| {
             let key = format!("bits:{connection}:{}", noise.below(64));
             let (bit, on) = (noise.below(100_000), noise.below(2));

@@ -38,7 +38,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use load::{Load, append};
-use support::{Random, reference, wanted};
+use support::{Random, reference, wanted, words};
 
 const ROUNDS: usize = 3;
 
@@ -56,7 +56,7 @@ fn main() {
         saving(rows, &redis);
     }
     if logging {
-        let requests = words.iter().find_map(|word| word.parse().ok());
+        let requests = words().iter().find_map(|word| word.parse().ok());
         logging::print(&redis, requests.unwrap_or(logging::REQUESTS));
     }
 }

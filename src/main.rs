@@ -23,6 +23,11 @@ use clap::{ArgAction, Parser};
 use tikv_jemalloc_ctl::background_thread;
 
 /// Size classes close to what is asked for, and an honest count of what is in use.
+///
+/// For speed it hardly matters which allocator this is: GETBIT on a million keys, from fifty connections one by one and in
+/// pipelines of ten, took 7.7 and 1.04 µs of server CPU with jemalloc, 7.6 and 1.00 with glibc's, 7.7 and 0.97 with
+/// mimalloc (medians of five rounds in turn, redis-benchmark). For memory it does: 1.58 million keys, a million of them of
+/// one byte and the others of 64, took 127 MB with jemalloc, 151 with either of the others.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -13,7 +13,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 use bitmapd::bits::kernel;
-use bitmapd::cmd::{self, World};
+use bitmapd::cmd::{self, Names, World};
 use bitmapd::config::{Config, Loaded, REDIS_VERSION};
 use bitmapd::priority::step_back;
 use bitmapd::server::{Listen, Server, Signals};
@@ -73,7 +73,7 @@ static VERSIONS: LazyLock<String> = LazyLock::new(|| {
 
 fn main() -> ExitCode {
     // Until the log is there, what goes wrong is told on standard error; afterwards in the log.
-    let (config, warnings) = match configure(&Cli::parse().settings) {
+    let configured = match configure(&Cli::parse().settings) {
         Ok(Some(configured)) => configured,
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => {
@@ -81,7 +81,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match serve(config, &warnings) {
+    match serve(configured) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -90,29 +90,47 @@ fn main() -> ExitCode {
     }
 }
 
-/// Reads the settings and starts the log. Returns them and what the log should warn about, or nothing if the server went
-/// to the background.
-fn configure(settings: &[OsString]) -> Result<Option<(Config, Vec<String>)>> {
+/// What the server is told at its start.
+struct Configured {
+    config: Config,
+    /// What the log should warn about.
+    warnings: Vec<String>,
+    names: Names,
+}
+
+/// Reads the settings and starts the log. Returns nothing if the server went to the background.
+fn configure(settings: &[OsString]) -> Result<Option<Configured>> {
     let Loaded { config, warnings } = Config::from_args(settings)?;
+    let names = Names::configured(&config)?;
     if config.daemonize() && !daemon::is_detached() {
         daemon::detach(settings)?;
         return Ok(None);
     }
     log::start(&config)?;
-    Ok(Some((config, warnings)))
+    Ok(Some(Configured {
+        config,
+        warnings,
+        names,
+    }))
 }
 
 /// Runs the server until something ends it.
-fn serve(config: Config, warnings: &[String]) -> Result<()> {
+fn serve(configured: Configured) -> Result<()> {
+    let Configured {
+        config,
+        warnings,
+        names,
+    } = configured;
     let kernels = kernel::select(config.kernels().as_deref()).context("the setting 'kernels'")?;
-    announce(&config, kernels.name(), warnings);
+    announce(&config, kernels.name(), &warnings);
 
     files::make_room(&config)?;
     give_memory_back();
 
     let config = Arc::new(config);
     let listen = Listen::from_config(&config);
-    let world = World::new(Arc::clone(&config), Arc::new(Stats::new()), Clock::System);
+    let mut world = World::new(Arc::clone(&config), Arc::new(Stats::new()), Clock::System);
+    world.names = names;
     world.acl.load_configured(&config)?;
     if !config.save_points().is_empty() || config.appendonly() {
         world.saves.claim_directory().context(

@@ -167,6 +167,13 @@ fn bad_settings_end_it_with_the_report_of_redis() {
                     >>> 'port \"x\"'\nargument couldn't be parsed into an integer\n";
     assert_eq!(report(&["--port", "x"]), expected);
     assert!(report(&["--nosuch", "1"]).ends_with("Bad directive or wrong number of arguments\n"));
+    let taken = report(&["--rename-command", "GET", "SET"]);
+    assert!(
+        taken.ends_with(
+            ">>> 'rename-command \"GET\" \"SET\"'\nTarget command name already exists\n"
+        ),
+        "{taken}"
+    );
     assert!(report(&["/nonexistent.conf"]).contains("can't open config file '/nonexistent.conf'"));
 }
 

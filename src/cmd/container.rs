@@ -10,8 +10,9 @@ pub(super) fn none(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
 }
 
 /// `<container> HELP`: its subcommands, each with its arguments and what it is for.
-pub(super) fn help(_: &mut Context<'_>, args: Args<'_>) -> CmdResult {
-    let container = table::find(args.request().name());
+pub(super) fn help(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
+    let container = cx.command.name.split('|').next();
+    let container = container.and_then(|name| table::find(name.as_bytes()));
     let subcommands = container.map_or(&[][..], |container| container.subcommands);
     Ok(page(
         args.request().name(),

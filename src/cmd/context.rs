@@ -80,7 +80,12 @@ impl<'a> Context<'a> {
         self.said = Said::Nothing;
         let reply = (self.command.run)(self, args).unwrap_or_else(Reply::from);
         if self.said == Said::Request && self.block.is_some() {
-            self.log(args.request().iter());
+            let own = self.world.names.to_log(self.command);
+            let words = args.request().iter().enumerate();
+            self.log(words.map(|(at, word)| match own {
+                Some(name) if at == 0 => name,
+                _ => word,
+            }));
         }
         if let Some(took) = running.end(reply.is_error()) {
             self.took_long(args.request(), took);

@@ -1,19 +1,20 @@
 //! COMMAND: what the command table says, told to clients. Everything here follows from the rows.
 
 use super::{
-    Args, Categories, CmdError, CmdResult, Command, Context, Flags, KeyFlags, KeySpec, docs, table,
+    Args, Categories, CmdError, CmdResult, Command, Context, Flags, KeyFlags, KeySpec, Names, docs,
+    table,
 };
 use crate::glob;
 use crate::resp::Reply;
 
 /// `COMMAND`: every command, as COMMAND INFO tells it.
-pub(super) fn command(_: &mut Context<'_>, _: Args<'_>) -> CmdResult {
-    Ok(Reply::Array(table::TABLE.iter().map(card).collect()))
+pub(super) fn command(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
+    Ok(Reply::Array(cx.world.names.served().map(card).collect()))
 }
 
 /// `COMMAND COUNT`: how many commands there are, subcommands not counted.
-pub(super) fn count(_: &mut Context<'_>, _: Args<'_>) -> CmdResult {
-    Ok(Reply::Integer(table::TABLE.len() as i64))
+pub(super) fn count(cx: &mut Context<'_>, _: Args<'_>) -> CmdResult {
+    Ok(Reply::Integer(cx.world.names.served().count() as i64))
 }
 
 /// `COMMAND INFO [command-name ...]`: arity, flags, keys and categories of each; nil for a name nobody has. A
@@ -24,28 +25,29 @@ pub(super) fn info(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
     }
     let named = args
         .rest()
-        .map(|name| by_full_name(name).map_or(Reply::Null, card));
+        .map(|name| cx.world.names.by_full_name(name).map_or(Reply::Null, card));
     Ok(Reply::Array(named.collect()))
 }
 
 /// `COMMAND DOCS [command-name ...]`: what each is for and how it is written. Unknown names are left out.
-pub(super) fn docs(_: &mut Context<'_>, args: Args<'_>) -> CmdResult {
+pub(super) fn docs(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
     let entry = |command: &Command| {
         let doc = docs::reply(command)?;
         Some((Reply::bulk(command.name), doc))
     };
+    let names = &cx.world.names;
     Ok(Reply::Map(if args.is_empty() {
-        table::TABLE.iter().filter_map(entry).collect()
+        names.served().filter_map(entry).collect()
     } else {
         args.rest()
-            .filter_map(by_full_name)
+            .filter_map(|name| names.by_full_name(name))
             .filter_map(entry)
             .collect()
     }))
 }
 
 /// `COMMAND LIST [FILTERBY MODULE name | ACLCAT category | PATTERN pattern]`: names, subcommands among them.
-pub(super) fn list(_: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
+pub(super) fn list(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let filter: Box<dyn Fn(&Command) -> bool> = if args.is_empty() {
         Box::new(|_| true)
     } else {
@@ -64,23 +66,23 @@ pub(super) fn list(_: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
             return Err(CmdError::Syntax);
         }
     };
-    let named = table::all().filter(|command| filter(command));
+    let named = table::with_subcommands(cx.world.names.served()).filter(|command| filter(command));
     Ok(Reply::Array(
         named.map(|command| Reply::bulk(command.name)).collect(),
     ))
 }
 
 /// `COMMAND GETKEYS command [arg ...]`: the arguments that are keys.
-pub(super) fn getkeys(_: &mut Context<'_>, args: Args<'_>) -> CmdResult {
-    let (_, keys) = keys_of(args)?;
+pub(super) fn getkeys(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
+    let (_, keys) = keys_of(&cx.world.names, args)?;
     Ok(Reply::Array(
         keys.into_iter().map(|(key, _)| Reply::bulk(key)).collect(),
     ))
 }
 
 /// `COMMAND GETKEYSANDFLAGS command [arg ...]`: the arguments that are keys, each with what is done to it.
-pub(super) fn getkeysandflags(_: &mut Context<'_>, args: Args<'_>) -> CmdResult {
-    let (command, keys) = keys_of(args)?;
+pub(super) fn getkeysandflags(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
+    let (command, keys) = keys_of(&cx.world.names, args)?;
     let keys = keys.into_iter().map(|(key, spec)| {
         let flags = flags_in(command, spec, args);
         Reply::Array(vec![Reply::bulk(key), key_flags(flags)])
@@ -92,14 +94,14 @@ pub(super) fn getkeysandflags(_: &mut Context<'_>, args: Args<'_>) -> CmdResult 
 type FoundKeys<'a> = Vec<(&'a [u8], &'static KeySpec)>;
 
 /// The command that `args` would run, and its keys, each with the spec that found it.
-fn keys_of<'a>(args: Args<'a>) -> Result<(&'static Command, FoundKeys<'a>), CmdError> {
+fn keys_of<'a>(
+    names: &Names,
+    args: Args<'a>,
+) -> Result<(&'static Command, FoundKeys<'a>), CmdError> {
     let mut words = args.rest();
     let name = words.next().ok_or(CmdError::Syntax)?;
-    let command = table::find(name)
-        .and_then(|command| match words.next() {
-            Some(word) if !command.subcommands.is_empty() => table::subcommand(command, word),
-            _ => Some(command),
-        })
+    let command = names
+        .of_words(name, words.next())
         .ok_or(CmdError::other("ERR Invalid command specified"))?;
     if command.keys.is_empty() {
         return Err(CmdError::other("ERR The command has no key arguments"));
@@ -151,14 +153,6 @@ pub(super) fn flags_in(command: &Command, spec: &KeySpec, args: Args<'_>) -> Key
         }
     }
     KeyFlags::RO | KeyFlags::ACCESS
-}
-
-/// The command of this name, or `container|subcommand`, in any case of letters.
-pub(super) fn by_full_name(name: &[u8]) -> Option<&'static Command> {
-    match name.iter().position(|&byte| byte == b'|') {
-        Some(bar) => table::subcommand(table::find(&name[..bar])?, &name[bar + 1..]),
-        None => table::find(name),
-    }
 }
 
 /// The category of this name, in any case of letters; none if there is no such.

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::loading::{self, Merge};
 use super::session::Session;
-use super::{Args, Bar, CmdError, CmdResult, Context, Flow, Synced, Wait, World, footprint, table};
+use super::{Args, Bar, CmdError, CmdResult, Context, Flow, Synced, Wait, World, footprint};
 use crate::config::AppendFsync;
 use crate::number::parse_i64;
 use crate::persist::aof::load::{self, LoadError, Target};
@@ -447,7 +447,12 @@ impl Drop for Replayer {
 
 impl Target for Replayer {
     fn command(&mut self, request: Request<'_>) -> Result<(), String> {
-        let command = table::resolve(request).map_err(|error| error.to_string())?;
+        let command = self
+            .session
+            .world()
+            .names
+            .resolve_logged(request)
+            .map_err(|error| error.to_string())?;
         self.session.execute(request, &mut self.out);
         let reply = self.out.chunk();
         if reply.first() == Some(&b'-') {

@@ -54,6 +54,7 @@ mod notify;
 mod object;
 mod pause;
 mod pubsub;
+mod renames;
 mod roaring;
 mod save;
 mod saves;
@@ -81,6 +82,7 @@ pub use loading::{LoadError, Loading, load};
 pub use log::{Logs, end as end_log, tick as tend_log};
 pub use metrics::Metrics;
 pub use pause::is_on as is_paused;
+pub use renames::Names;
 pub use saves::{Farewell, Saves, may_end, tick};
 pub use world::World;
 
@@ -159,14 +161,16 @@ fn answer(
     request: Request<'_>,
     out: &mut Output,
 ) -> (Reply, Flow) {
-    let resolved = table::resolve(request);
-    client
-        .info
-        .remember_command(resolved.as_ref().ok().copied());
+    let resolved = match client.replays {
+        false => world.names.resolve(request),
+        true => world.names.resolve_logged(request),
+    };
+    let known = resolved.as_ref().ok().copied();
+    client.info.remember_command(known);
     let command = match resolved.and_then(|command| admit(world, client, command, request)) {
         Ok(command) => command,
         Err(error) => {
-            let error = transaction::refuse(world, client, request, error);
+            let error = transaction::refuse(world, client, known, error);
             return (count_error(world, error.into()), Flow::Continue);
         }
     };
@@ -265,7 +269,7 @@ pub fn prefetch<'r>(
     requests: impl IntoIterator<Item = Request<'r>>,
 ) {
     let keys = requests.into_iter().filter_map(|request| {
-        let command = table::find(request.name())?;
+        let command = world.names.find(request.name())?;
         let key = request.get(command.keys.first()?.first_key())?;
         Some((key, command.bit.and_then(|bit| bit(request))))
     });

@@ -138,7 +138,7 @@ mod tests {
         ] {
             let request = OwnedRequest::from_words(line.split(' ')).unwrap();
             let request = request.as_request();
-            let command = table::resolve(request).unwrap();
+            let command = table::resolve(table::find(request.name()), request).unwrap();
             let hidden: Vec<usize> = (0..request.len())
                 .filter(|&at| is_secret(command, request, at))
                 .collect();

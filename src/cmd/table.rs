@@ -372,26 +372,30 @@ impl Command {
 
 /// Every row, those of subcommands after their container's.
 pub fn all() -> impl Iterator<Item = &'static Command> {
-    TABLE
-        .iter()
-        .flat_map(|command| std::iter::once(command).chain(command.subcommands))
+    with_subcommands(TABLE.iter())
 }
 
-/// The row for a request: the command's, or its subcommand's where it has some.
-pub fn resolve(request: Request<'_>) -> Result<&'static Command, CmdError> {
-    let command = find(request.name()).ok_or_else(|| unknown_command(request))?;
+/// These rows, each with those of its subcommands behind it.
+pub(super) fn with_subcommands(
+    commands: impl Iterator<Item = &'static Command>,
+) -> impl Iterator<Item = &'static Command> {
+    commands.flat_map(|command| std::iter::once(command).chain(command.subcommands))
+}
+
+/// The row for a request whose name is that of `command`: this, or its subcommand's where it has some.
+#[inline]
+pub(super) fn resolve(
+    command: Option<&'static Command>,
+    request: Request<'_>,
+) -> Result<&'static Command, CmdError> {
+    let command = command.ok_or_else(|| unknown_command(request))?;
     match request.get(1) {
         Some(word) if !command.subcommands.is_empty() => {
             subcommand(command, word).ok_or_else(|| {
                 let mut text = b"ERR unknown subcommand '".to_vec();
                 text.extend_from_slice(c_string(word, 128));
                 text.extend_from_slice(b"'. Try ");
-                text.extend(
-                    command
-                        .name
-                        .bytes()
-                        .map(|letter| letter.to_ascii_uppercase()),
-                );
+                text.extend(request.name().to_ascii_uppercase());
                 text.extend_from_slice(b" HELP.");
                 CmdError::Quoting(text)
             })
@@ -407,6 +411,17 @@ pub(super) fn subcommand(container: &'static Command, word: &[u8]) -> Option<&'s
             .split_once('|')
             .is_some_and(|(_, name)| name.as_bytes().eq_ignore_ascii_case(word))
     })
+}
+
+/// The command of this name, or `container|subcommand`, where `find` knows commands by name.
+pub(super) fn by_full_name(
+    name: &[u8],
+    find: impl Fn(&[u8]) -> Option<&'static Command>,
+) -> Option<&'static Command> {
+    match name.iter().position(|&byte| byte == b'|') {
+        Some(bar) => subcommand(find(&name[..bar])?, &name[bar + 1..]),
+        None => find(name),
+    }
 }
 
 /// Redis shows the name and, up to 128 bytes in all, the arguments.

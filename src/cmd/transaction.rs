@@ -106,10 +106,10 @@ pub(super) fn enqueue(client: &mut Client, command: &'static Command, request: R
 pub(super) fn refuse(
     world: &World,
     client: &mut Client,
-    request: Request<'_>,
+    command: Option<&Command>,
     error: CmdError,
 ) -> CmdError {
-    if request.name().eq_ignore_ascii_case(b"exec") {
+    if command.is_some_and(|command| command.name == "exec") {
         forget(world, client);
         let error = error.to_string();
         let why = error.strip_prefix("ERR ").unwrap_or(&error);

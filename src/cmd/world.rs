@@ -16,7 +16,7 @@ use super::pause::Pause;
 use super::pubsub::Broker;
 use super::saves::Saves;
 use super::slowlog::SlowLog;
-use super::{Acl, Ceiling, Clients};
+use super::{Acl, Ceiling, Clients, Names};
 use crate::bits::Bitmap;
 use crate::config::Config;
 use crate::persist::aof::Log;
@@ -34,6 +34,8 @@ pub struct World {
     pub clients: Clients,
     /// Who listens to channels, to events of keys, and to commands.
     pub broker: Arc<Broker>,
+    /// What the commands are called.
+    pub names: Names,
     /// Who may do what.
     pub acl: Acl,
     /// Publishes what happens to keys.
@@ -163,6 +165,7 @@ impl World {
             config,
             stats,
             clients: Clients::default(),
+            names: Names::default(),
             broker,
             notifier,
             changes: AtomicU64::new(0),

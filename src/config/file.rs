@@ -55,16 +55,16 @@ pub enum FatalConfig {
     Unreadable { path: PathBuf, why: String },
 }
 
-/// A `user` line of redis.conf: a user's name and rules, as words.
+/// A line of redis.conf that is for others to understand: a `user`, or a `rename-command`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserLine {
-    /// The name, and then the rules.
+pub struct Line {
+    /// What stands behind the directive.
     pub words: Vec<Vec<u8>>,
     number: usize,
     line: String,
 }
 
-impl UserLine {
+impl Line {
     /// The report that this line cannot be used.
     pub fn fail(&self, why: String) -> FatalConfig {
         FatalConfig::Line {
@@ -146,6 +146,11 @@ impl Loader<'_> {
                     why,
                 }
             };
+            let kept = |words: &[&[u8]]| Line {
+                words: words.iter().map(|word| word.to_vec()).collect(),
+                number: at + 1,
+                line: String::from_utf8_lossy(line).into_owned(),
+            };
             let words = words::split(line)
                 .ok_or_else(|| fail("Unbalanced quotes in configuration line".into()))?;
             let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -158,11 +163,12 @@ impl Loader<'_> {
                     self.include(path, depth)?;
                 }
                 [name, user @ ..] if name.eq_ignore_ascii_case(b"user") && !user.is_empty() => {
-                    self.config.users.push(UserLine {
-                        words: user.iter().map(|word| word.to_vec()).collect(),
-                        number: at + 1,
-                        line: String::from_utf8_lossy(line).into_owned(),
-                    });
+                    self.config.users.push(kept(user));
+                }
+                [name, names @ ..]
+                    if name.eq_ignore_ascii_case(b"rename-command") && names.len() == 2 =>
+                {
+                    self.config.renames.push(kept(names));
                 }
                 [name, values @ ..] => self.directive(name, values).map_err(fail)?,
             }
@@ -177,7 +183,6 @@ impl Loader<'_> {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         match (name.as_str(), values) {
             (name, [_]) if FORGOTTEN.contains(&name) => Ok(()),
-            ("rename-command", [_, _]) => Err("Renaming commands is not supported".into()),
             ("loadmodule", [_, ..]) => Err("Modules are not supported".into()),
             ("sentinel", _) => Err("sentinel directive while not in sentinel mode".into()),
             _ => Err("Bad directive or wrong number of arguments".into()),
@@ -409,12 +414,7 @@ mod tests {
 
     #[test]
     fn restrictions_that_would_be_dropped_are_refused() {
-        for line in [
-            "user",
-            "rename-command FLUSHALL \"\"",
-            "loadmodule /x.so",
-            "sentinel monitor a b",
-        ] {
+        for line in ["user", "loadmodule /x.so", "sentinel monitor a b"] {
             assert!(load(&["-"], line).is_err(), "{line}");
         }
         assert!(load(&["-"], "lua-replicate-commands yes").is_ok());

@@ -32,7 +32,7 @@ use table::{Change, TABLE};
 
 pub use access::{ClientClass, OutputLimit, SavePoint, ShutdownFlags};
 pub use choice::{AppendFsync, LogLevel, MaxmemoryPolicy, Permission, TlsAuthClients};
-pub use file::{FatalConfig, Loaded, UserLine};
+pub use file::{FatalConfig, Line, Loaded};
 pub use rewrite::RewriteError;
 pub(crate) use rewrite::replace as replace_file;
 
@@ -46,7 +46,9 @@ pub struct Config {
     /// The file the server was started with, absolute.
     file: Option<PathBuf>,
     /// The `user` lines, which are for others to understand.
-    users: Vec<UserLine>,
+    users: Vec<Line>,
+    /// The `rename-command` lines, likewise.
+    renames: Vec<Line>,
     /// Held while CONFIG SET changes values and tells those who asked, so that two changes never mix.
     watchers: Mutex<Vec<Watcher>>,
 }
@@ -84,6 +86,7 @@ impl Config {
             slots: slots.collect(),
             file: None,
             users: Vec::new(),
+            renames: Vec::new(),
             watchers: Mutex::new(Vec::new()),
         };
         let here = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
@@ -100,8 +103,13 @@ impl Config {
     }
 
     /// The `user` lines the server was started with.
-    pub fn users(&self) -> &[UserLine] {
+    pub fn users(&self) -> &[Line] {
         &self.users
+    }
+
+    /// The `rename-command` lines the server was started with, of two words each.
+    pub fn renames(&self) -> &[Line] {
+        &self.renames
     }
 
     /// CONFIG GET: the names that fit any of the patterns, with their values, each name once.

@@ -265,3 +265,56 @@ fn an_old_log_of_one_file_is_taken_over_as_redis_does() {
     assert_eq!(taken[1], taken[0]);
     assert_eq!(taken[0].len(), 3);
 }
+
+/// A log holds commands by their own names, so it is read under any others; one of Redis holds what clients called them.
+#[test]
+fn logs_are_replayed_whatever_commands_are_called() {
+    const RENAMED: &str = "\
+put a 1 EX 1000000
+put b 2
+SB b 9 1
+SETBIT b two
+expire-me b 1000000
+M
+put c 3
+SB c 90 1
+EX
+get-rid a";
+    let flags: Vec<&str> = "--rename-command SET put --rename-command SETBIT SB --rename-command APPEND SETBIT \
+                            --rename-command EXPIRE expire-me --rename-command MULTI M --rename-command EXEC EX \
+                            --rename-command DEL get-rid"
+        .split_whitespace()
+        .chain(LOGGED)
+        .collect();
+    for (name, redis) in servers() {
+        let ours = Server::start_with(Path::new(OURS), &flags, |_| ());
+        let mut connection = ours.connect();
+        run(&mut connection, RENAMED);
+        let keys = keys_of(&mut connection);
+        assert_eq!(keys.len(), 2);
+        let theirs = Server::start_with(&redis, &LOGGED, after(&ours));
+        says_as(&mut theirs.connect(), &keys, name);
+        let again = Server::start_with(Path::new(OURS), &flags, after(&ours));
+        says_as(&mut again.connect(), &keys, "bitmapd, with the same names");
+        let plain = Server::start_with(Path::new(OURS), &LOGGED, after(&again));
+        says_as(&mut plain.connect(), &keys, "bitmapd, with the usual names");
+    }
+    // Redis itself cannot read this, since it looks for SET, and for MULTI, by the names they no longer have.
+    let renamed = [
+        "--rename-command",
+        "SETBIT",
+        "SB",
+        "--rename-command",
+        "SET",
+        "put",
+    ];
+    let flags = [renamed.as_slice(), &LOGGED].concat();
+    for (_, redis) in servers() {
+        let theirs = Server::start_with(&redis, &flags, |_| ());
+        let mut connection = theirs.connect();
+        run(&mut connection, "put a 1 EX 1000000\nput b 2\nSB b 9 1");
+        let keys = keys_of(&mut connection);
+        let ours = Server::start_with(Path::new(OURS), &flags, after(&theirs));
+        says_as(&mut ours.connect(), &keys, "bitmapd");
+    }
+}

@@ -3,7 +3,7 @@
 //! - A line starting with `#` is a comment. An empty line starts afresh: both servers flushed, new connections.
 //! - `2> COMMAND` sends on a second connection (and so on, up to 9).
 //! - `!sleep MILLISECONDS` waits, for keys to expire.
-//! - `!flags WORDS` at the top of a file starts both servers with these flags as well.
+//! - `!flags WORDS` at the top of a file starts both servers with these flags as well; `''` is an empty one.
 //! - `"\xff\n"` are bytes, `'as it is'` is text; `<10000*ab>` is a word of 10,000 times `ab`.
 
 use std::collections::BTreeMap;
@@ -33,6 +33,7 @@ scripts!(
     dump,
     keys,
     maxmemory,
+    renamed,
     slow,
     strings,
     transactions,
@@ -44,6 +45,7 @@ fn agrees(name: &str, text: &str) {
         .lines()
         .filter_map(|line| line.strip_prefix("!flags "))
         .flat_map(str::split_whitespace)
+        .map(|word| if word == "''" { "" } else { word })
         .collect();
     let Some(pair) = Pair::start(&flags) else {
         return;

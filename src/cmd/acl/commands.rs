@@ -144,11 +144,7 @@ pub(in crate::cmd) fn dryrun(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdRes
         return Err(CmdError::Quoting(text));
     };
     let word = args.peek().unwrap_or_default();
-    let found = table::find(word).and_then(|command| match args.get(1) {
-        Some(sub) if !command.subcommands.is_empty() => table::subcommand(command, sub),
-        _ => Some(command),
-    });
-    let Some(command) = found else {
+    let Some(command) = cx.world.names.of_words(word, args.get(1)) else {
         let text = [b"ERR Command '", until_nul(word), b"' not found"].concat();
         return Err(CmdError::Quoting(text));
     };

@@ -31,6 +31,7 @@ pub(super) use commands::{
     cat, deluser, dryrun, genpass, getuser, list, load, log, save, setuser, users, whoami,
 };
 pub use file::AclError;
+pub(super) use names::is_redis;
 pub use user::User;
 
 /// The user everybody is who has not said otherwise.

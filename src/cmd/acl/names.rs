@@ -4,7 +4,7 @@
 //! about a command that is not served changes nothing and is shown again as it was written.
 
 /// Whether Redis has this command, or `container|subcommand`. The name is in lower case.
-pub(super) fn is_redis(name: &str) -> bool {
+pub(in crate::cmd) fn is_redis(name: &str) -> bool {
     NAMES.binary_search(&name).is_ok()
 }
 

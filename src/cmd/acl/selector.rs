@@ -421,7 +421,7 @@ enum Known {
 impl Known {
     /// The command, or `container|subcommand`, of this name in any case.
     fn find(name: &[u8]) -> Result<Self, RuleError> {
-        match introspect::by_full_name(name) {
+        match table::by_full_name(name, table::find) {
             Some(command) => Ok(Known::Here(command)),
             None if names::is_redis(&lower(name)) => Ok(Known::Elsewhere),
             None => Err(RuleError::Unknown),

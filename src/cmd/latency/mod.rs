@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use parking_lot::Mutex;
 
-use super::{Args, CmdError, CmdResult, Command, Context, Flags, table};
+use super::{Args, CmdError, CmdResult, Command, Context, Flags, Names, table};
 use crate::resp::Reply;
 
 /// How many moments are kept of each event.
@@ -155,7 +155,9 @@ pub(super) fn histogram(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
     let wanted: Vec<&'static Command> = if args.is_empty() {
         table::all().collect()
     } else {
-        args.rest().flat_map(named).collect()
+        args.rest()
+            .flat_map(|name| named(&cx.world.names, name))
+            .collect()
     };
     let all = wanted.into_iter().filter_map(|command| {
         let counts = cx.world.calls.times(command)?;
@@ -173,18 +175,8 @@ pub(super) fn histogram(cx: &mut Context<'_>, args: Args<'_>) -> CmdResult {
 }
 
 /// The command of this name and its subcommands, or the one subcommand (`config|get`).
-fn named(name: &[u8]) -> Vec<&'static Command> {
-    let (container, subcommand) = match name.iter().position(|&byte| byte == b'|') {
-        Some(at) => (&name[..at], Some(&name[at + 1..])),
-        None => (name, None),
-    };
-    match (table::find(container), subcommand) {
-        (None, _) => Vec::new(),
-        (Some(container), Some(word)) => table::subcommand(container, word).into_iter().collect(),
-        (Some(command), None) => std::iter::once(command)
-            .chain(command.subcommands)
-            .collect(),
-    }
+fn named(names: &Names, name: &[u8]) -> Vec<&'static Command> {
+    table::with_subcommands(names.by_full_name(name).into_iter()).collect()
 }
 
 #[cfg(test)]

@@ -144,6 +144,13 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        let mut line = Vec::new();
+        quote(b"a\"b\\\n\r\t\x07\x08\x00\xff~ ", &mut line);
+        assert_eq!(line, br#""a\"b\\\n\r\t\a\b\x00\xff~ ""#);
+    }
+
+    #[test]
     fn lines_split_at_white_space_and_quotes_hold_words_together() {
         let cases: &[(&str, &[&str])] = &[
             ("", &[]),

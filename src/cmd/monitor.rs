@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::{Args, Client, CmdError, CmdResult, Command, Context, Flags, World};
 use crate::resp::{Reply, Request};
+use crate::words::quote;
 
 /// Stands for what nobody else should see.
 pub(super) const REDACTED: &[u8] = b"(redacted)";
@@ -94,36 +95,11 @@ pub(super) fn is_secret(command: &Command, request: Request<'_>, at: usize) -> b
     }
 }
 
-/// Appends `bytes` in double quotes, with escapes for what is not plainly visible.
-fn quote(bytes: &[u8], into: &mut Vec<u8>) {
-    into.push(b'"');
-    for &byte in bytes {
-        match byte {
-            b'\\' | b'"' => into.extend_from_slice(&[b'\\', byte]),
-            b'\n' => into.extend_from_slice(b"\\n"),
-            b'\r' => into.extend_from_slice(b"\\r"),
-            b'\t' => into.extend_from_slice(b"\\t"),
-            0x07 => into.extend_from_slice(b"\\a"),
-            0x08 => into.extend_from_slice(b"\\b"),
-            b' '..=b'~' => into.push(byte),
-            _ => into.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
-        }
-    }
-    into.push(b'"');
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::table;
     use super::*;
     use crate::resp::OwnedRequest;
-
-    #[test]
-    fn what_cannot_be_seen_is_escaped() {
-        let mut line = Vec::new();
-        quote(b"a\"b\\\n\r\t\x07\x08\x00\xff~ ", &mut line);
-        assert_eq!(line, br#""a\"b\\\n\r\t\a\b\x00\xff~ ""#);
-    }
 
     #[test]
     fn secrets_are_not_shown() {

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeVal;
@@ -18,10 +19,11 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::World;
 use super::calls::Tally;
 use super::footprint::Memory;
+use super::{Bar, World};
 use crate::config::REDIS_VERSION;
+use crate::persist::aof::Log;
 use crate::stats::Counter;
 
 /// All metrics of a server, read when they are asked for.
@@ -86,7 +88,23 @@ static METRICS: &[Metric] = &[
     ("redis_memory_used_peak_bytes",        "The most memory ever in use",                       Moves, |m| m.memory.peak as f64),
     ("redis_memory_used_startup_bytes",     "Memory in use when the server had started",         Moves, |m| m.memory.startup as f64),
     ("redis_memory_max_bytes",              "The setting maxmemory; 0 is no limit",              Moves, |m| m.world.config.maxmemory() as f64),
-    ("redis_rdb_changes_since_last_save",   "Changes of keys since the last save",               Moves, |m| m.world.changes.load(Relaxed) as f64),
+    ("redis_rdb_changes_since_last_save",   "Changes of keys since the last save",               Moves, |m| m.world.unsaved_changes() as f64),
+    ("redis_rdb_last_save_timestamp_seconds", "When the last save ended, Unix time",             Moves, |m| (m.world.saves.last().saved_ms / 1000) as f64),
+    ("redis_rdb_last_bgsave_status",        "1 if the last save in the background succeeded",    Moves, |m| yes(m.world.saves.last().ok)),
+    ("redis_rdb_last_bgsave_duration_sec",  "How long it took; -1 if there was none",            Moves, |m| whole_seconds(m.world.saves.last().took)),
+    ("redis_rdb_current_bgsave_duration_sec", "How long one has been running; -1 if none is",    Moves, |m| whole_seconds(m.world.saves.in_background().map(|running| running.since.elapsed()))),
+    ("redis_rdb_bgsave_in_progress",        "1 while one is running",                            Moves, |m| yes(m.world.saves.in_background().is_some())),
+    ("redis_loading_dump_file",             "1 while the data is being loaded",                  Moves, |m| yes(m.world.gate.is_down(Bar::Loading))),
+    ("redis_aof_enabled",                   "The setting appendonly",                            Moves, |m| yes(m.world.config.appendonly())),
+    ("redis_aof_rewrite_in_progress",       "1 while the log is being rewritten",                Moves, |m| yes(m.world.log.is_rewriting())),
+    ("redis_aof_rewrite_scheduled",         "1 while a rewrite waits for its turn",              Moves, |m| yes(m.world.logs.rewrites.lock().scheduled)),
+    ("redis_aof_last_rewrite_duration_sec", "How long the last one took; -1 if there was none",  Moves, |m| whole_seconds(m.world.logs.rewrites.lock().took)),
+    ("redis_aof_current_rewrite_duration_sec", "How long one has been running; -1 if none is",   Moves, |m| whole_seconds(m.world.logs.rewrites.lock().since.map(|since| since.elapsed()))),
+    ("redis_aof_last_bgrewrite_status",     "1 if the last one succeeded",                       Moves, |m| yes(!m.world.logs.rewrites.lock().failed)),
+    ("redis_aof_last_write_status",         "1 if the log was last written without an error",    Moves, |m| yes(!m.world.log.is_troubled())),
+    ("redis_aof_current_size_bytes",        "Bytes in the log; 0 if there is none",              Moves, |m| m.logged(|log| log.size())),
+    ("redis_aof_base_size_bytes",           "Bytes in it when it was last rewritten",            Moves, |m| m.logged(|log| log.base_size())),
+    ("redis_aof_buffer_length",             "Bytes that wait to be written to it",               Moves, |m| m.logged(|log| log.feed.waiting_bytes() as u64)),
     ("redis_lazyfree_pending_objects",      "Keys waiting to be freed",                          Moves, |m| m.world.lazyfree.pending.load(Relaxed) as f64),
     ("redis_connections_received",          "Connections accepted",                              Grows, |m| m.count(Counter::Connections)),
     ("redis_rejected_connections",          "Connections turned away because of maxclients",     Grows, |m| m.count(Counter::RejectedConnections)),
@@ -108,6 +126,14 @@ impl Moment<'_> {
         self.world.stats.get(counter) as f64
     }
 
+    /// Something about the log, where there is to be one.
+    fn logged(&self, read: fn(&Log) -> u64) -> f64 {
+        match self.world.config.appendonly() {
+            true => read(&self.world.log) as f64,
+            false => 0.0,
+        }
+    }
+
     fn cpu(&self, time: fn(&Usage) -> TimeVal) -> f64 {
         let time = self.usage.as_ref().map(time);
         time.map_or(0.0, |time| {
@@ -118,6 +144,14 @@ impl Moment<'_> {
 
 fn seconds(ms: i64) -> f64 {
     ms as f64 / 1000.0
+}
+
+fn yes(is: bool) -> f64 {
+    f64::from(u8::from(is))
+}
+
+fn whole_seconds(time: Option<Duration>) -> f64 {
+    time.map_or(-1.0, |time| time.as_secs() as f64)
 }
 
 impl Collector for Source {
@@ -261,6 +295,24 @@ mod tests {
         assert_eq!(line("redis_errors_total{err=\"ERR\"}"), "1.0");
         assert!(line("redis_instance_info").contains(REDIS_VERSION));
         assert_ne!(line("redis_memory_used_bytes "), "0.0");
+        assert_eq!(line("redis_rdb_changes_since_last_save "), "2.0");
+        assert_eq!(line("redis_rdb_last_bgsave_status "), "1.0");
+        assert_eq!(line("redis_rdb_bgsave_in_progress "), "0.0");
+        assert_eq!(line("redis_rdb_last_bgsave_duration_sec "), "-1.0");
+        assert_eq!(line("redis_aof_enabled "), "0.0");
+        assert_eq!(line("redis_aof_last_write_status "), "1.0");
+        assert_eq!(line("redis_loading_dump_file "), "0.0");
+        db.say("SAVE");
+        let after = Metrics::new(db.world()).text().expect("it is written");
+        assert!(after.contains("\nredis_rdb_changes_since_last_save 0.0\n"));
+        let saved = after
+            .lines()
+            .find_map(|line| line.strip_prefix("redis_rdb_last_save_timestamp_seconds "));
+        assert!(
+            saved
+                .and_then(|at| at.parse::<f64>().ok())
+                .is_some_and(|at| at > 1e9)
+        );
         assert!(text.ends_with("# EOF\n"));
     }
 

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::{Client, CmdError, Command, Context, Flags, World, footprint};
+use super::world::LONG_TO_FREE;
+use super::{Client, CmdError, Command, Context, Flags, World, footprint, pause};
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::resp::Request;
 use crate::stats::Counter;
@@ -192,6 +193,8 @@ impl World {
     fn fits(&self, extra: u64, limit: u64) -> bool {
         let fits = || {
             let not_counted = self.ceiling.not_counted(&self.keyspace);
+            let leaving = self.lazyfree.leaving.load(Ordering::Relaxed);
+            let not_counted = not_counted.saturating_add(leaving);
             footprint::used().saturating_add(extra) <= limit.saturating_add(not_counted)
         };
         fits() || (footprint::refresh() && fits())
@@ -204,9 +207,14 @@ fn make_room(world: &World, limit: u64, extra: u64, wait: bool) -> Room {
         true => Some(world.ceiling.pool.lock()),
         false => world.ceiling.pool.try_lock(),
     };
-    let room = if world.fits(extra, limit) {
-        Room::Enough
-    } else if world.config.maxmemory_policy() == MaxmemoryPolicy::NoEviction || extra > limit {
+    if world.fits(extra, limit) {
+        world.ceiling.note(&world.keyspace, Room::Enough);
+        return Room::Enough;
+    }
+    if pause::is_on(world) {
+        return Room::Enough; // as in Redis: nothing goes during a pause, nor is anything refused
+    }
+    let room = if world.config.maxmemory_policy() == MaxmemoryPolicy::NoEviction || extra > limit {
         Room::None
     } else if let Some(chosen) = pool() {
         evict_until(world, chosen, extra, limit)
@@ -250,7 +258,10 @@ fn free(world: &World, evicted: Evicted) {
         true => (evicted.cost() as u64, footprint::used()),
         false => (0, 0),
     };
+    let lazily = !kept && world.config.lazyfree_lazy_eviction();
+    let bytes = if lazily { evicted.cost() as u64 } else { 0 };
     match evicted.into_value() {
+        value if bytes > LONG_TO_FREE => world.lazyfree.free_evicted(value, bytes),
         Value::Bitmap(bitmap) if bitmap.len() > LONG => {
             let mut bitmap = Some(bitmap);
             world.aside(&mut || drop(bitmap.take()));

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::guard::guard;
 use super::loading::{self, Merge};
 use super::session::Session;
 use super::{Args, Bar, CmdError, CmdResult, Context, Flow, Synced, Wait, World, footprint};
@@ -206,9 +207,7 @@ pub fn end(world: &World) {
         tracing::info!("Calling fsync() on the AOF file.");
     }
     world.log.stop();
-    if writer.join().is_err() {
-        tracing::error!("The thread that writes the AOF panicked");
-    }
+    let _ = writer.join(); // a panic in it has been told
 }
 
 /// Ends the rewrite under way, if there is one, and waits until it has: nothing is left of it, and the log goes on with the
@@ -306,9 +305,10 @@ fn files_of(world: &World) -> io::Result<Arc<Files>> {
 fn start_writer(world: &World, writer: Writer) {
     let mut thread = world.logs.writer.lock();
     if thread.is_none() {
+        let stats = Arc::clone(&world.stats);
         let spawned = thread::Builder::new()
             .name("aof".into())
-            .spawn(|| writer.run());
+            .spawn(move || guard(&stats, "writing the AOF", || writer.run()));
         *thread = Some(spawned.expect("the system has a thread for the log"));
     }
 }
@@ -348,11 +348,15 @@ fn start(world: &World) -> Result<(), Busy> {
     let base = Base::of(world);
     let temporary = format!("{}bg-{}.aof", load::TEMPORARY_BASE, std::process::id());
     let rewrites = Arc::clone(&world.logs.rewrites);
+    let stats = Arc::clone(&world.stats);
     let run = move || {
         let rdb = base.rdb.is_some();
         // The snapshot goes with the closure: others can be taken as soon as the base is written.
         let write = move |file: &dyn File| base.write(file, &mut snapshot, &progress);
-        let result = rewrite.finish(rdb, &temporary, write);
+        let mut result = Err(Failure::Disk(io::Error::other("a panic")));
+        guard(&stats, "rewriting the AOF", || {
+            result = rewrite.finish(rdb, &temporary, write);
+        });
         match &result {
             Ok(()) => tracing::info!("Background AOF rewrite finished successfully"),
             Err(Failure::Stopped) => tracing::warn!("Background AOF rewrite was stopped"),

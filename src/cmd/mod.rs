@@ -37,6 +37,7 @@ mod error;
 mod expire;
 mod footprint;
 mod gate;
+mod guard;
 mod info;
 mod introspect;
 mod keys;

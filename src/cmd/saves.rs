@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::gate::{Bar, Gate};
+use super::guard::guard;
 use super::{World, log};
 use crate::config::{Config, MaxmemoryPolicy, REDIS_VERSION};
 use crate::persist::media::Media;
@@ -330,7 +331,13 @@ pub(super) fn in_background(world: &World) -> Result<(), Busy> {
     let keys = job.snapshot.as_ref().map_or(0, Snapshot::keys);
     tracing::info!("Background saving started: {keys} keys");
     let thread = std::thread::Builder::new().name("save".into());
-    if let Err(error) = thread.spawn(move || job.run()) {
+    let stats = Arc::clone(&world.stats);
+    let run = move || {
+        guard(&stats, "saving", || {
+            job.run();
+        })
+    };
+    if let Err(error) = thread.spawn(run) {
         tracing::warn!("Can't save in background: {error}"); // the job has noted that it failed
     }
     Ok(())

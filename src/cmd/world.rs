@@ -8,6 +8,7 @@ use super::burden::Burden;
 use super::calls::Calls;
 use super::footprint::Footprint;
 use super::gate::Gate;
+use super::guard::guard;
 use super::latency::Spikes;
 use super::loading::Loading;
 use super::log::Logs;
@@ -84,18 +85,35 @@ pub struct World {
 }
 
 /// A thread is started to free more bytes than this: some hundred chunks, which take about as long.
-const LONG_TO_FREE: u64 = 1 << 20;
+pub(super) const LONG_TO_FREE: u64 = 1 << 20;
 
 /// Keys whose memory is given back on a thread of its own.
-#[derive(Default)]
 pub struct LazyFree {
     /// Keys not yet freed.
     pub pending: AtomicU64,
     /// Keys freed since the start or the last reset.
     pub freed: AtomicU64,
+    /// Bytes that were evicted and are not yet freed.
+    pub(super) leaving: AtomicU64,
+    stats: Arc<Stats>,
 }
 
 impl LazyFree {
+    fn new(stats: Arc<Stats>) -> Self {
+        Self {
+            pending: AtomicU64::new(0),
+            freed: AtomicU64::new(0),
+            leaving: AtomicU64::new(0),
+            stats,
+        }
+    }
+
+    /// As [`LazyFree::free`] of one key, which was evicted because of its `bytes`.
+    pub(super) fn free_evicted<T: Send + 'static>(self: &Arc<Self>, garbage: T, bytes: u64) {
+        self.leaving.fetch_add(bytes, Ordering::Relaxed);
+        self.free((garbage, Leaving(Arc::clone(self), bytes)), 1);
+    }
+
     /// Drops what `keys` keys held, on a thread of its own; on this one where the system has no more threads.
     pub(super) fn free<T: Send + 'static>(self: &Arc<Self>, garbage: T, keys: u64) {
         self.pending.fetch_add(keys, Ordering::Relaxed);
@@ -103,7 +121,7 @@ impl LazyFree {
         let thread = std::thread::Builder::new().name("lazyfree".into());
         let freeing = thread.spawn(move || {
             step_back();
-            drop(garbage);
+            guard(&counts.stats, "freeing memory", || drop(garbage));
             counts.done(keys);
         });
         if let Err(error) = freeing {
@@ -115,6 +133,15 @@ impl LazyFree {
     fn done(&self, keys: u64) {
         self.freed.fetch_add(keys, Ordering::Relaxed);
         self.pending.fetch_sub(keys, Ordering::Relaxed);
+    }
+}
+
+/// Bytes on their way out, until it is dropped.
+struct Leaving(Arc<LazyFree>, u64);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.leaving.fetch_sub(self.1, Ordering::Relaxed);
     }
 }
 
@@ -158,6 +185,7 @@ impl World {
         let keyspace = Keyspace::new(config.databases(), clock.clone());
         keyspace.on_departure(departures(&log, &notifier));
         let ceiling = Arc::default();
+        let lazyfree = Arc::new(LazyFree::new(Arc::clone(&stats)));
         Ceiling::follow_settings(&ceiling, &config, keyspace.tracking());
         Self {
             keyspace,
@@ -178,7 +206,7 @@ impl World {
             footprint: Footprint::new(),
             ceiling,
             burden: Burden::default(),
-            lazyfree: Arc::default(),
+            lazyfree,
             gate,
             loading: Loading::default(),
             saves: Arc::new(saves),

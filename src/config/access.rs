@@ -299,6 +299,11 @@ impl Config {
         self.number(at!("hz")) as u32
     }
 
+    /// Whether long values that are evicted are freed in the background.
+    pub fn lazyfree_lazy_eviction(&self) -> bool {
+        self.switch(at!("lazyfree-lazy-eviction"))
+    }
+
     /// Whether FLUSHALL and FLUSHDB that do not say how free what was there in the background.
     pub fn lazyfree_lazy_user_flush(&self) -> bool {
         self.switch(at!("lazyfree-lazy-user-flush"))

@@ -204,7 +204,7 @@ pub(super) static TABLE: &[Setting] = &[
     row("latency-tracking",                      "",                               YESNO,                                    "yes",                     Live,    Honoured),
     row("latency-tracking-info-percentiles",     "",                               Kind::Percentiles,                        "50 99 99.9",              Live,    Honoured),
     row("lazyexpire-nested-arbitrary-keys",      "",                               YESNO,                                    "yes",                     Live,    Idle).hidden(),
-    row("lazyfree-lazy-eviction",                "",                               YESNO,                                    "no",                      Live,    Idle),
+    row("lazyfree-lazy-eviction",                "",                               YESNO,                                    "no",                      Live,    Honoured),
     row("lazyfree-lazy-expire",                  "",                               YESNO,                                    "no",                      Live,    Idle),
     row("lazyfree-lazy-server-del",              "",                               YESNO,                                    "no",                      Live,    Idle),
     row("lazyfree-lazy-user-del",                "",                               YESNO,                                    "no",                      Live,    Idle),

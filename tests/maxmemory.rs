@@ -63,6 +63,87 @@ fn what_would_exceed_the_limit_by_its_result_is_refused() {
     assert_eq!(db.say("EXEC"), format!("*3\r\n:1\r\n{OOM}:0\r\n"));
 }
 
+/// What a payload comes to is seen while it is read, and a blob's size when it arrives.
+#[test]
+fn restored_and_imported_values_are_refused_before_they_exceed_the_limit() {
+    let _alone = ALONE.lock();
+    let mut db = Session::alone();
+    // Bytes that compress well and no chunk of which is a run.
+    db.ask([b"SET".as_slice(), b"pattern", &[0xaa; 64 << 20]]);
+    let dumped = bulk(db.ask(["DUMP", "pattern"]));
+    assert!(dumped.len() < 2 << 20, "{}", dumped.len());
+    let spread: String = (0..3000).map(|n| format!(" {}", n * 65_536)).collect();
+    db.say(&format!("SETBITS spread 1{spread}"));
+    let blob = bulk(db.ask(["BITEXPORT", "spread"]));
+    db.say("SETBIT far 4294967295 1");
+    let sparse = bulk(db.ask(["DUMP", "far"]));
+    db.say("COPY pattern shared");
+    allow(&mut db, 16 << 20);
+    let before = used(&mut db);
+    let restore = [b"RESTORE".as_slice(), b"r", b"0", &dumped];
+    assert_eq!(db.ask(restore), OOM.as_bytes());
+    assert!(used(&mut db) < before + (4 << 20));
+    // Small chunks merged into large ones that are shared: each would be copied.
+    let import = [b"BITIMPORT".as_slice(), b"shared", &blob, b"OR"];
+    assert_eq!(db.ask(import), OOM.as_bytes());
+    assert_eq!(db.say(&format!("SETBITS shared 1{spread}")), OOM);
+    assert!(used(&mut db) < before + (4 << 20));
+    assert_eq!(db.say("EXISTS r"), ":0\r\n");
+    // What is far and sparse needs little.
+    assert_eq!(
+        db.ask([b"RESTORE".as_slice(), b"s", b"0", &sparse]),
+        b"+OK\r\n"
+    );
+    assert_eq!(db.say("STRLEN s"), ":536870912\r\n");
+    let import = [b"BITIMPORT".as_slice(), b"i", &blob];
+    assert_eq!(db.ask(import), b":3000\r\n");
+    // Where keys may go, they do.
+    db.say("CONFIG SET maxmemory-policy allkeys-lru");
+    db.say("DEL shared");
+    assert_eq!(db.ask(restore), b"+OK\r\n");
+    assert_eq!(db.say("EXISTS pattern r"), ":1\r\n");
+}
+
+/// What a bulk reply holds.
+fn bulk(reply: Vec<u8>) -> Vec<u8> {
+    let start = reply
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .expect("a bulk");
+    reply[start + 1..reply.len() - 2].to_vec()
+}
+
+/// As many keys go as without it, though they are freed later.
+#[test]
+fn keys_that_are_freed_in_the_background_count_as_gone() {
+    let _alone = ALONE.lock();
+    let mut db = Session::alone();
+    db.say("CONFIG SET maxmemory-policy allkeys-lru lazyfree-lazy-eviction yes");
+    for n in 0..8u32 {
+        let noise: Vec<u8> = (0..8u32 << 20)
+            .map(|at| ((at ^ n).wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        db.ask([b"SET".as_slice(), format!("old:{n}").as_bytes(), &noise]);
+    }
+    let limit = used(&mut db) - (20 << 20);
+    db.say(&format!("CONFIG SET maxmemory {limit}"));
+    assert_eq!(db.say("SET small v"), "+OK\r\n");
+    assert_eq!(db.say("DBSIZE"), ":6\r\n", "three of eight went");
+    let world = db.world();
+    let freed = || {
+        world
+            .lazyfree
+            .freed
+            .load(std::sync::atomic::Ordering::Relaxed)
+            == 3
+    };
+    let waited = (0..1000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        freed()
+    });
+    assert!(waited && used(&mut db) <= limit + (1 << 20));
+}
+
 #[test]
 fn keys_go_for_a_result_that_needs_their_room() {
     let _alone = ALONE.lock();

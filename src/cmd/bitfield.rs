@@ -5,16 +5,14 @@
 use std::sync::atomic::Ordering;
 
 use super::bitmap::bit_offset;
-use super::{Args, CmdError, CmdResult, Context, ceiling};
+use super::ceiling::{self, CHUNK};
+use super::{Args, CmdError, CmdResult, Context};
 use crate::bits::View;
 use crate::bits::field::{self, Overflow, Width};
 use crate::number::parse_i64;
 use crate::resp::{Reply, Request};
 use crate::store::EntryMut;
 use crate::words::until_nul;
-
-/// What a change of one chunk may need, in bytes.
-const CHUNK: u64 = 8192 + 512;
 
 /// One step: a field, and what is done to it.
 struct Step {

@@ -3,12 +3,18 @@
 use std::ops::Range;
 
 use super::bitmap::{OffsetLimit, bit_offset, take_bit_value};
+use super::ceiling::{self, CHUNK};
 use super::{Args, CmdError, CmdResult, Context, aside, bitlog};
 use crate::number::parse_i64;
 use crate::resp::{Integers, Reply};
 
 /// More bits than this are read off the locks: each may wait for memory.
 const LONG: usize = 10_000;
+
+const CHUNK_BITS: u64 = 1 << 16;
+
+/// What a chunk of ones only takes in memory, and what leads to it.
+const FULL_CHUNK: u64 = 64;
 
 /// Reads offsets to the end of the arguments.
 fn take_offsets(cx: &Context<'_>, args: Args<'_>) -> Result<Vec<u64>, CmdError> {
@@ -24,7 +30,14 @@ fn take_offsets(cx: &Context<'_>, args: Args<'_>) -> Result<Vec<u64>, CmdError> 
 pub(super) fn setbits(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let key = args.take()?;
     let on = take_bit_value(&mut args)?;
+    let request = args.request();
     let offsets = take_offsets(cx, args)?;
+    cx.expect(request, |cx| {
+        let (len, ones) = size_of(cx, key);
+        let end = offsets.iter().max().map_or(0, |last| last / 8 + 1);
+        let new = offsets.len() as u64;
+        (new * CHUNK).min(ceiling::most_bytes(len.max(end), ones.saturating_add(new)))
+    })?;
 
     let (mut entry, created) = cx.edit_or_create(key);
     let before = entry.view().len();
@@ -62,6 +75,12 @@ pub(super) fn setbitrange(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult
     }
     let on = take_bit_value(&mut args)?;
 
+    cx.expect(args.request(), |cx| {
+        let bits = resolve(ends, size_of(cx, key).0);
+        bits.map_or(0, |bits| {
+            2 * CHUNK + (bits.end - bits.start) / CHUNK_BITS * FULL_CHUNK
+        })
+    })?;
     let len = cx.peek(key).map_or(0, |entry| entry.view().len());
     let Some(bits) = resolve(ends, len) else {
         return Ok(Reply::Integer(0));
@@ -74,6 +93,12 @@ pub(super) fn setbitrange(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult
         cx.log_as(|say| bitlog::range(say, key, bits, on, expires_at));
     }
     Ok(Reply::Integer(changed as i64))
+}
+
+/// Length in bytes and number of ones.
+fn size_of(cx: &Context<'_>, key: &[u8]) -> (u64, u64) {
+    cx.peek(key)
+        .map_or((0, 0), |entry| (entry.view().len(), entry.view().ones()))
 }
 
 /// The bits meant by two ends in a string of `len` bytes. Only a negative end is pulled to the edge of the string.

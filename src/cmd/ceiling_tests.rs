@@ -53,3 +53,27 @@ fn a_transaction_that_grows_is_refused_as_a_whole() {
     db.say("GET a");
     assert_eq!(db.say("EXEC"), "*1\r\n$-1\r\n");
 }
+
+#[test]
+fn nothing_goes_and_nothing_is_refused_during_a_pause() {
+    let mut db = Session::alone();
+    db.say("SET k v");
+    db.say("CLIENT PAUSE 100000 WRITE");
+    db.say("CONFIG SET maxmemory-policy allkeys-lru maxmemory 1");
+    assert_eq!(db.world().evict(), Room::Enough);
+    assert_eq!(db.say("GET k"), "$1\r\nv\r\n");
+    db.say("CLIENT UNPAUSE");
+    assert_eq!(db.say("GET k"), "$-1\r\n");
+    assert_eq!(db.world().evict(), Room::None);
+}
+
+#[test]
+fn what_a_log_holds_is_not_refused() {
+    let mut db = Session::alone();
+    db.say("SET k v");
+    db.say("CONFIG SET maxmemory 1");
+    db.replay();
+    assert_eq!(db.say("BITOP NOT to k"), ":1\r\n");
+    let offsets: String = (0..1000).map(|n| format!(" {}", n * 65_536)).collect();
+    assert_eq!(db.say(&format!("SETBITS many 1{offsets}")), ":1000\r\n");
+}

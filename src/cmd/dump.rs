@@ -11,6 +11,9 @@ use crate::store::Value;
 /// How many ones a value has, or bytes a payload, that are worth letting other clients in meanwhile.
 const LONG: u64 = 1 << 20;
 
+/// The shortest payload, in bytes, that may come to a mebibyte: a compressed string is a hundred times as long at most.
+const SHORT: u64 = 8 * 1024;
+
 /// The longest string that is dumped, in bytes: with `proto-max-bulk-len` raised a sparse string can be so long that even
 /// its compressed form would fill any memory.
 const DUMP_MAX: u64 = 1 << 36;
@@ -100,17 +103,26 @@ pub(super) fn restore(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         return Err(CmdError::other("ERR Invalid TTL value, must be >= 0"));
     }
     let mut value = Err(Refused::Format);
-    if (payload.len() as u64) < LONG || cx.in_exec {
-        value = read(payload);
+    let replays = cx.client.replays;
+    let long = match cx.world.config.maxmemory() {
+        0 => LONG,
+        _ => SHORT, // as keys can go for it only while none is locked
+    };
+    if (payload.len() as u64) < long || cx.in_exec {
+        let world = cx.world;
+        value = read(payload, &mut || replays || world.may_grow(true));
     } else {
         cx.unlocked(args.request(), |world| {
-            world.aside(&mut || value = read(payload));
+            world.aside(&mut || {
+                value = read(payload, &mut || replays || world.may_grow(false));
+            });
         });
         if busy(cx) {
             return Err(CmdError::other(BUSY));
         }
     }
     let value = value.map_err(|refused| match refused {
+        Refused::Room => CmdError::OutOfMemory,
         Refused::Footer => CmdError::other("ERR DUMP payload version or checksum are wrong"),
         Refused::Format => CmdError::other("ERR Bad data format"),
         Refused::Type(kind) => CmdError::other(format!(
@@ -156,8 +168,8 @@ pub(super) fn restore(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
 
 const BUSY: &str = "BUSYKEY Target key name already exists.";
 
-fn read(payload: &[u8]) -> Result<Value, Refused> {
-    rdb::restore(payload, |loaded| match loaded {
+fn read(payload: &[u8], room: &mut dyn FnMut() -> bool) -> Result<Value, Refused> {
+    rdb::restore(payload, room, |loaded| match loaded {
         Loaded::Bytes(bytes) => Value::set(bytes),
         Loaded::Bitmap(bitmap) => Value::Bitmap(bitmap),
     })

@@ -1,7 +1,7 @@
 //! Bitmaps to and from other programs: BITEXPORT, BITIMPORT.
 
 use super::aside::{self, LONG};
-use super::{Args, CmdError, CmdResult, Context, bitlog, bitop};
+use super::{Args, CmdError, CmdResult, Context, bitlog, bitop, ceiling};
 use crate::bits::{self, Bitmap, MOST_ONES, Op, Portable, Refused, View};
 use crate::persist::rdb;
 use crate::resp::{Reply, Source};
@@ -57,6 +57,7 @@ pub(super) fn bitimport(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     let op = take_mode(&mut args)?;
     args.finish()?;
 
+    cx.expect(request, |_| 2 * blob.len() as u64)?;
     let limit = cx.world.config.proto_max_bulk_len().saturating_mul(8);
     let long = blob.len() as u64 > LONG;
     let logs = cx.block.is_some();
@@ -72,7 +73,11 @@ pub(super) fn bitimport(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
         )),
     })?;
 
-    cx.expect(request, |_| 2 * blob.len() as u64)?;
+    if op.is_some() {
+        cx.expect(request, |cx| {
+            combined(cx, key, &imported, blob.len() as u64)
+        })?;
+    }
     let (result, expires_at) = match op {
         None => (imported.clone(), None), // a pointer
         Some((_, op)) => {
@@ -113,6 +118,17 @@ pub(super) fn bitimport(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
 /// What the log holds of an imported bitmap.
 fn payload(imported: &Bitmap) -> Vec<u8> {
     rdb::dump(View::Chunked(imported), true)
+}
+
+/// The most bytes that combining a blob of `size` bytes with the key takes: the chunks that both have are made anew.
+fn combined(cx: &Context<'_>, key: &[u8], new: &Bitmap, size: u64) -> u64 {
+    /// A container of the blob, with where it is, and the chunk that it is merged into.
+    const CONTAINER: u64 = 8;
+    const CHUNK: u64 = 8192;
+    let Some(entry) = cx.peek(key) else { return 0 };
+    let (len, ones) = (entry.view().len(), entry.view().ones());
+    let whole = ceiling::most_bytes(len.max(new.len()), ones.saturating_add(new.ones()));
+    whole.min((size / CONTAINER + 1) * CHUNK)
 }
 
 /// What is done with the value there is: None where it is replaced.

@@ -10,6 +10,8 @@ pub enum Error {
     Read { at: u64, error: io::Error },
     #[error("it ends at byte {at}, in the middle of {within}")]
     Truncated { at: u64, within: &'static str },
+    #[error("there is no room for a string in it")]
+    Room,
     #[error("it does not begin as RDB files do")]
     Signature,
     #[error("RDB version {0} is not one of 1 to 12")]

@@ -4,6 +4,7 @@
 //! type, value as in a file, version u16 le, checksum u64 le of all before it
 //! ```
 
+use super::error::Error;
 use super::format::{NEWEST, STRING, WRITTEN};
 use super::input::Input;
 use super::output::Output;
@@ -34,13 +35,22 @@ pub enum Refused {
     Footer,
     /// It is no value.
     Format,
+    /// It needs more memory than it may have.
+    Room,
     /// It is a value that is not a string: its type, as [`Kinds`](super::Kinds) names it.
     Type(&'static str),
 }
 
 /// Shows `take` the value of a payload. As in Redis, bytes after the value do not matter, and one that is announced longer
 /// than it is goes on in the footer.
-pub fn restore<T>(payload: &[u8], take: impl FnOnce(Loaded<'_>) -> T) -> Result<T, Refused> {
+///
+/// A string that is compressed may be far longer than the payload: `room` is asked with every mebibyte whether there may be
+/// more of it.
+pub fn restore<T>(
+    payload: &[u8],
+    room: &mut dyn FnMut() -> bool,
+    take: impl FnOnce(Loaded<'_>) -> T,
+) -> Result<T, Refused> {
     let (_, footer) = payload
         .split_last_chunk::<FOOTER>()
         .ok_or(Refused::Footer)?;
@@ -58,6 +68,9 @@ pub fn restore<T>(payload: &[u8], take: impl FnOnce(Loaded<'_>) -> T) -> Result<
         return Err(Refused::Type(name));
     }
     let mut scratch = Vec::new();
-    let loaded = read_string(&mut input, &mut scratch).map_err(|_| Refused::Format)?;
+    let loaded = read_string(&mut input, &mut scratch, room).map_err(|error| match error {
+        Error::Room => Refused::Room,
+        _ => Refused::Format,
+    })?;
     Ok(take(loaded))
 }

@@ -157,7 +157,7 @@ impl<R: Read> Reader<R> {
                     self.input.within = "a key";
                     read_text(&mut self.input, &mut self.key)?;
                     self.input.within = "a value";
-                    let value = read_string(&mut self.input, &mut self.scratch)?;
+                    let value = read_string(&mut self.input, &mut self.scratch, &mut || true)?;
                     return Ok(Some(Item::Entry {
                         key: &self.key,
                         value,
@@ -214,6 +214,7 @@ fn read_text<R: Read>(input: &mut Input<R>, into: &mut Vec<u8>) -> Result<(), Er
 pub(super) fn read_string<'r, R: Read>(
     input: &'r mut Input<R>,
     scratch: &'r mut Vec<u8>,
+    room: &mut dyn FnMut() -> bool,
 ) -> Result<Loaded<'r>, Error> {
     const SHORT: u64 = ROOM as u64;
     match input.length_or_encoding()? {
@@ -235,9 +236,10 @@ pub(super) fn read_string<'r, R: Read>(
                 decompress(input, compressed, len, scratch)?;
                 return Ok(Loaded::Bytes(scratch));
             }
-            let mut pages = Pages::new();
+            let mut pages = Pages::new(room);
             decompress(input, compressed, len, &mut pages)?;
-            Ok(Loaded::Bitmap(pages.finish()))
+            let bitmap = pages.finish().ok_or(Error::Room)?;
+            Ok(Loaded::Bitmap(bitmap))
         }
         Length::Encoded(encoding) => {
             scratch.clear();

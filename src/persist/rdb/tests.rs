@@ -459,7 +459,7 @@ fn a_string_too_long_to_keep_compressed_is_written_all_the_same() {
 
 #[test]
 fn payloads_come_back_and_others_are_refused() {
-    let taken = |payload: &[u8]| restore(payload, |loaded| loaded.view().to_vec());
+    let taken = |payload: &[u8]| restore(payload, &mut || true, |loaded| loaded.view().to_vec());
     for Key { value, .. } in keys() {
         for compress in [false, true] {
             let payload = dump(Value::set(&value).view(), compress);

@@ -123,8 +123,13 @@ impl Target for Vec<u8> {
 }
 
 /// A bitmap that grows page by page at its end. Runs of equal bytes are counted, not written, until something else comes.
-pub struct Pages {
+pub struct Pages<'r> {
     bitmap: Bitmap,
+    /// Asked before every [`ASK`]th page that is written down whether there is room for more.
+    room: &'r mut dyn FnMut() -> bool,
+    written: usize,
+    /// There was none: nothing is kept any more.
+    full: bool,
     /// The page before the one being filled, and that one.
     pages: Box<[u8; 2 * PAGE]>,
     /// How many bytes are in the whole pages so far, and how many in the one being filled.
@@ -134,10 +139,16 @@ pub struct Pages {
     run: (u8, u64),
 }
 
-impl Pages {
-    pub fn new() -> Self {
+/// Pages that come to a mebibyte.
+const ASK: usize = (1 << 20) / PAGE;
+
+impl<'r> Pages<'r> {
+    pub fn new(room: &'r mut dyn FnMut() -> bool) -> Self {
         Self {
             bitmap: Bitmap::new(),
+            room,
+            written: 0,
+            full: false,
             pages: vec![0; 2 * PAGE]
                 .into_boxed_slice()
                 .try_into()
@@ -148,18 +159,34 @@ impl Pages {
         }
     }
 
-    pub fn finish(mut self) -> Bitmap {
+    /// The bitmap, if there was room for it.
+    pub fn finish(mut self) -> Option<Bitmap> {
         self.end_run();
+        if self.full {
+            return None;
+        }
         self.bitmap
             .write(self.whole, &self.pages[PAGE..][..self.filled]);
         self.bitmap.grow(self.whole + self.filled as u64);
-        self.bitmap
+        Some(self.bitmap)
+    }
+
+    /// Whether a page may be written down.
+    fn has_room(&mut self) -> bool {
+        self.written += 1;
+        if !self.full && self.written.is_multiple_of(ASK) && !(self.room)() {
+            self.full = true;
+            self.bitmap = Bitmap::new();
+        }
+        !self.full
     }
 
     /// Writes the page down if it is full.
     fn turn(&mut self) {
         if self.filled == PAGE {
-            self.bitmap.write(self.whole, &self.pages[PAGE..]);
+            if self.has_room() {
+                self.bitmap.write(self.whole, &self.pages[PAGE..]);
+            }
             self.pages.copy_within(PAGE.., 0);
             self.whole += PAGE as u64;
             self.filled = 0;
@@ -187,10 +214,14 @@ impl Pages {
         let end = self.whole + len / PAGE as u64 * PAGE as u64;
         self.pages[..PAGE].fill(byte);
         if byte == 0 {
-            self.bitmap.grow(end);
+            if !self.full {
+                self.bitmap.grow(end);
+            }
         } else {
             for at in (self.whole..end).step_by(PAGE) {
-                self.bitmap.write(at, &self.pages[..PAGE]);
+                if self.has_room() {
+                    self.bitmap.write(at, &self.pages[..PAGE]);
+                }
             }
         }
         let written = end - self.whole;
@@ -199,7 +230,7 @@ impl Pages {
     }
 }
 
-impl Target for Pages {
+impl Target for Pages<'_> {
     #[inline]
     fn len(&self) -> u64 {
         self.whole + self.filled as u64 + self.run.1
@@ -226,7 +257,7 @@ impl Target for Pages {
     }
 }
 
-impl Pages {
+impl Pages<'_> {
     fn copy_bytes(&mut self, back: usize, mut len: usize) {
         self.end_run();
         let end = PAGE + self.filled;

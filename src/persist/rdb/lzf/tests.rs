@@ -49,14 +49,15 @@ fn both_ways(compressed: &[u8], len: usize) -> Option<Vec<u8>> {
     let input = |bytes: &[u8]| Input::new(Cursor::new(bytes.to_vec()));
     let size = compressed.len() as u64;
     let into_bytes = decompress(&mut input(compressed), size, len as u64, &mut flat);
-    let mut pages = Pages::new();
+    let mut room = || true;
+    let mut pages = Pages::new(&mut room);
     let into_pages = decompress(&mut input(compressed), size, len as u64, &mut pages);
     assert_eq!(into_bytes.is_ok(), into_pages.is_ok());
     if let Err(error) = into_bytes {
         assert!(matches!(error, Error::Corrupt { .. }), "{error}");
         return None;
     }
-    let bitmap = pages.finish();
+    let bitmap = pages.finish().expect("there was room");
     bitmap.check();
     assert_eq!(bitmap, Bitmap::from_bytes(&flat));
     Some(flat)
@@ -154,9 +155,10 @@ fn half_a_gigabyte_with_one_bit_takes_neither_its_memory_nor_its_time() {
     bitmap.set(1_000_000_007, true);
     let compressed = compress(View::Chunked(&bitmap));
     assert!(compressed.len() < 6_200_000);
-    let mut pages = Pages::new();
+    let mut room = || true;
+    let mut pages = Pages::new(&mut room);
     let size = compressed.len() as u64;
     let mut input = Input::new(Cursor::new(compressed));
     decompress(&mut input, size, 1 << 29, &mut pages).unwrap();
-    assert_eq!(pages.finish(), bitmap);
+    assert_eq!(pages.finish(), Some(bitmap));
 }

@@ -15,9 +15,10 @@
 //! over all of another, BITIMPORT with OR of what an eighth of one is as a serialization, GETBITS and SETBITS of 100,000
 //! random offsets.
 //!
-//! Server and load share all cores, so a figure holds what the system's scheduler makes of it too. The threads of the
-//! heavy clients yield to everything else (nice 19): in life they would be on other machines, and here they would take the
-//! cores from the clients that measure. The same rounds without them show what is left of that.
+//! Server and load share all cores, while in life the clients would be on other machines. So the threads of the heavy
+//! clients run only where nothing else wants to (`chrt --idle`), and those that measure before all others (`chrt --fifo`,
+//! which takes privileges; without them their figures hold the system's scheduler too, and this says so). What is left
+//! of the load shows in the rounds without it.
 
 #[path = "versus_redis/load.rs"]
 #[allow(dead_code, reason = "shared with a program that uses all of it")]
@@ -29,12 +30,13 @@ mod support;
 
 use std::env;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use load::{Load, append};
-use rustix::process::nice;
+use nix::unistd::gettid;
 use server::Server;
 use support::{Random, reference};
 
@@ -282,7 +284,7 @@ fn measure(server: &Server, time: Duration, size: Size, heavy: &[Heavy]) -> Meas
         for (work, done) in heavy.iter().zip(&done) {
             let (mut load, stop) = (server.connect(), &stop);
             scope.spawn(move || {
-                nice(19).expect("anybody may step back");
+                schedule("--idle", 0);
                 work(&mut load, size, stop, done);
             });
         }
@@ -291,6 +293,7 @@ fn measure(server: &Server, time: Duration, size: Size, heavy: &[Heavy]) -> Meas
             .map(|seed| {
                 let mut load = server.connect();
                 scope.spawn(move || {
+                    schedule("--fifo", 1);
                     let mut noise = Random::new(seed);
                     let mut latencies = Vec::new();
                     let end = Instant::now() + time;
@@ -320,6 +323,20 @@ fn measure(server: &Server, time: Duration, size: Size, heavy: &[Heavy]) -> Meas
             .iter()
             .map(|done| done.load(Ordering::Relaxed))
             .collect(),
+    }
+}
+
+/// Has the system's scheduler treat the calling thread by another policy.
+fn schedule(policy: &str, priority: u32) {
+    let mut chrt = Command::new("chrt");
+    chrt.args([
+        policy,
+        "--pid",
+        &priority.to_string(),
+        &gettid().to_string(),
+    ]);
+    if !chrt.status().is_ok_and(|status| status.success()) {
+        eprintln!("a thread of the load could not be scheduled by {policy}");
     }
 }
 

@@ -147,11 +147,8 @@ impl Parser {
     /// front of its buffer before it calls [`Parser::next`] again. Requests cut ahead and not handed out are cut again.
     pub fn release(&mut self) -> usize {
         if self.given < self.whole.len() {
-            self.at = self.whole[self.given].begin;
-            (self.searched, self.missing, self.bulk, self.error) = (0, 0, None, None);
-            self.spans.clear();
+            self.cut_again();
         }
-        self.whole.truncate(self.given);
         self.forget();
         let done = if self.missing == 0 {
             self.at
@@ -161,6 +158,19 @@ impl Parser {
         self.at -= done;
         self.begin = 0;
         done
+    }
+
+    /// Has all that was not handed out cut again, whole or half: it was held against limits that are no longer so.
+    pub fn cut_again(&mut self) {
+        if let Some(next) = self.whole.get(self.given) {
+            self.at = next.begin;
+        } else if self.missing > 0 || self.error.is_some() {
+            self.at = self.begin;
+        }
+        (self.searched, self.missing, self.bulk, self.error) = (0, 0, None, None);
+        self.whole.truncate(self.given);
+        let cut = self.whole.last().map_or(0, |last| last.end_span);
+        self.spans.truncate(cut);
     }
 
     /// How many more bytes than `have` (the length of the buffer) the argument under way needs, 0 when that is not known.

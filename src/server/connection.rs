@@ -283,7 +283,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Step::End(End::Refused);
             }
             match cmd::execute(world, &mut self.client, request, &mut self.output) {
-                Flow::Continue => {}
+                Flow::Continue => {
+                    if limits.authenticated && !self.client.authenticated {
+                        self.parser.cut_again(); // RESET made a stranger of it
+                    }
+                }
                 Flow::Close => return Step::End(End::Done),
                 Flow::Wait(wait) => return Step::Wait(Box::new(wait)),
                 Flow::Postpone(held) => return Step::Postpone(Box::new(held)),

@@ -176,8 +176,43 @@ fn before_authentication() {
         b"CLIENT SETINFO LIB-NAME x\r\n",
         b"HELLO 5\r\n",
         b"HELLO 3 SETNAME x\r\n",
+        // What may be sent, before and after.
+        b"*1000000\r\n",
+        b"*99999999999\r\n",
+        b"*1\r\n$99999999999\r\n",
+        b"PING\r\n*11\r\n",
+        b"PING\r\n*2\r\n$4\r\nPING\r\n$20000\r\n",
+        b"*10\r\n$1\r\nx\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"Host: x\r\nPING\r\n",
+        b"AUTH secret\r\nRESET\r\n*11\r\n",
+        b"AUTH secret\r\nPING\r\nRESET\r\nPING\r\n*1\r\n$16385\r\n",
+        b"AUTH secret\r\nRESET\r\nPING\r\n*x\r\n",
     ];
-    for case in cases {
+    let long = |len| vec![b'x'; len];
+    let bulk = |len| multibulk(&[b"ECHO".as_slice(), &long(len)]);
+    let mut cases: Vec<Vec<u8>> = cases.iter().map(|case| case.to_vec()).collect();
+    cases.extend([
+        bulk(16_384),
+        multibulk(&[b"AUTH".as_slice(), &long(16_384)]),
+        multibulk(&[b"PING".as_slice(); 10]),
+        [b"AUTH secret\r\n".to_vec(), bulk(16_385)].concat(),
+        [
+            b"AUTH secret\r\n".to_vec(),
+            multibulk(&[b"PING".as_slice(); 11]),
+        ]
+        .concat(),
+        [
+            b"AUTH secret\r\nRESET\r\n".to_vec(),
+            multibulk(&[b"PING".as_slice(); 10]),
+        ]
+        .concat(),
+        [long(60_000), b"\r\n".to_vec()].concat(),
+        long(65_536),
+        long(65_537), // an inline request that is too long, and not a byte after it
+    ]);
+    for case in &cases {
         let (redis, ours) = (
             answer(&pair.redis, &[case], Duration::ZERO),
             answer(&pair.ours, &[case], Duration::ZERO),

@@ -15,6 +15,7 @@ const OWN: u64 = 32;
 pub fn make_room(config: &Config) -> Result<()> {
     let wanted = config.maxclients();
     let before = limit();
+    let raised = raise(wanted + OWN);
     let room = room_for(wanted);
     ensure!(
         room > 0,
@@ -27,6 +28,13 @@ pub fn make_room(config: &Config) -> Result<()> {
             "You requested maxclients of {wanted} requiring at least {} max file descriptors.",
             wanted + OWN
         );
+        if let Err(error) = raised {
+            tracing::warn!(
+                "Server can't set maximum open files to {} because of OS error: {}.",
+                wanted + OWN,
+                error.desc()
+            );
+        }
         tracing::warn!(
             "Current maximum open files is {}. maxclients has been reduced to {room} to compensate for low ulimit. If \
              you need higher maxclients increase 'ulimit -n'.",
@@ -42,6 +50,8 @@ pub fn make_room(config: &Config) -> Result<()> {
         );
     }
     config.on_change("maxclients", |config| {
+        // Whatever is refused, the limit that stays says how much room there is.
+        let _ = raise(config.maxclients().saturating_add(OWN));
         let room = room_for(config.maxclients());
         if room >= config.maxclients() {
             return Ok(());
@@ -51,24 +61,26 @@ pub fn make_room(config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// How many of `clients` there is room for once the limit is raised as far as it has to be and can be.
+/// How many of `clients` there is room for.
 fn room_for(clients: u64) -> u64 {
-    let wanted = clients.saturating_add(OWN);
-    let (soft, hard) = limits();
-    if soft < wanted {
-        // Only root may raise the hard limit. Whatever is refused, the limit that stays says how much room there is.
-        let raised = setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted.max(hard));
-        if raised.is_err() && soft < hard {
-            let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-            if let Err(error) = raised {
-                tracing::warn!(
-                    "Server can't set maximum open files to {hard} because of OS error: {}",
-                    error.desc()
-                );
-            }
-        }
-    }
     limit().saturating_sub(OWN).min(clients)
+}
+
+/// Raises the limit to `files`, or else as far as it goes.
+///
+/// # Errors
+/// What the system said against `files`.
+fn raise(files: u64) -> nix::Result<()> {
+    let (soft, hard) = limits();
+    if soft >= files {
+        return Ok(());
+    }
+    // Only root may raise the hard limit.
+    let raised = setrlimit(Resource::RLIMIT_NOFILE, files, files.max(hard));
+    if raised.is_err() && soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    }
+    raised
 }
 
 /// The number of files that may be open now.

@@ -8,6 +8,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[path = "program/doors.rs"]
+mod doors;
+#[path = "program/endings.rs"]
+mod endings;
 #[path = "program/kill.rs"]
 mod kill;
 

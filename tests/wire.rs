@@ -212,6 +212,17 @@ fn a_stranger_is_refused_before_its_bytes_are_taken() {
         client.rest(),
         b"-ERR Protocol error: unauthenticated multibulk length\r\n"
     );
+    // Who takes the password back is a stranger from the next byte on.
+    for after in ["*11\r\n", "PING\r\n*11\r\n$4\r\nPI"] {
+        let mut client = server.connect();
+        client.send(format!("AUTH secret\r\nRESET\r\n{after}"));
+        client.expect("+OK\r\n+RESET\r\n");
+        assert!(
+            client
+                .rest()
+                .ends_with(b"-ERR Protocol error: unauthenticated multibulk length\r\n")
+        );
+    }
 }
 
 /// A stranger's requests cost less to send than their refusals cost to keep, so the server stops reading.
@@ -291,6 +302,32 @@ fn a_client_that_is_told_to_close_is_gone_while_it_waits_and_while_it_floods() {
         sender.join().unwrap();
     });
     eventually("gone", || server.world.clients.is_empty());
+}
+
+/// It takes nothing of a big reply, so nothing wakes it but the killing.
+#[test]
+fn a_stuck_client_can_be_killed_and_holds_nobody_up() {
+    let server = TestServer::start();
+    let mut other = server.connect();
+    other.ask("SETBIT big 800000000 1", ":0\r\n");
+    let others_own = server.world.clients.list()[0].id;
+    let mut stuck = server.connect();
+    stuck.send("GET big\r\n");
+    stuck.expect("$100000001\r\n");
+    other.ask("CLIENT KILL ID 1000000", ":0\r\n");
+    other.ask("GETBIT big 800000000", ":1\r\n");
+
+    let clients = server.world.clients.list();
+    let id = clients
+        .iter()
+        .map(|client| client.id)
+        .find(|&id| id != others_own);
+    let id = id.expect("the stuck one");
+    let start = Instant::now();
+    other.ask(&format!("CLIENT KILL ID {id}"), ":1\r\n");
+    eventually("gone", || server.world.clients.len() == 1);
+    assert!(start.elapsed() < PATIENCE / 4, "{:?}", start.elapsed());
+    assert!(stuck.rest().len() < 100_000_000);
 }
 
 #[test]
@@ -377,7 +414,7 @@ fn a_port_that_is_taken_is_named() {
         .err()
         .expect("the port is taken");
     let expected = format!(
-        "Could not create server TCP listening socket 127.0.0.1:{}: Address already in use",
+        "Failed listening on port {} (tcp), aborting.",
         server.address.port()
     );
     assert_eq!(error.to_string(), expected);
@@ -397,15 +434,15 @@ fn an_address_this_machine_lacks_may_be_optional() {
     };
     // 192.0.2.0/24 and 198.51.100.0/24 are for documentation; a test machine may use the first.
     assert_eq!(open(&["127.0.0.1", "-198.51.100.77"]).unwrap(), 1);
-    assert!(
+    assert_eq!(
         open(&["127.0.0.1", "198.51.100.77"])
             .unwrap_err()
-            .to_string()
-            .contains("Cannot assign requested address")
+            .to_string(),
+        "Failed listening on port 0 (tcp), aborting."
     );
     assert_eq!(
         open(&["-198.51.100.77"]).unwrap_err().to_string(),
-        "Configured to not listen anywhere"
+        "Configured to not listen anywhere, exiting."
     );
     assert_eq!(
         open(&["127.0.0.1", "*"]).unwrap(),

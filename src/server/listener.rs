@@ -53,29 +53,32 @@ impl Listen {
 /// Why the server cannot listen. Any of these ends the program.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    #[error("Could not create server TCP listening socket {host}:{port}: {}", plain(.cause))]
-    Tcp {
-        host: String,
-        port: u16,
-        cause: io::Error,
-    },
+    /// The log tells which address it was, and why.
+    #[error("Failed listening on port {0} (tcp), aborting.")]
+    Tcp(u16),
     #[error("Failed opening Unix socket {}: {}", .path.display(), plain(.cause))]
     Unix { path: PathBuf, cause: io::Error },
     #[error("Failed to configure TLS")]
     Tls(#[from] TlsError),
-    #[error("Configured to not listen anywhere")]
+    #[error("Configured to not listen anywhere, exiting.")]
     Nowhere,
     #[error("Could not start the runtime: {}", plain(.0))]
     Runtime(#[from] io::Error),
 }
 
-/// The system's text alone, without Rust's "(os error 98)".
+/// The system's text alone, without Rust's "(os error 98)" and what it says before a resolver's.
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((plain, _)) => plain.to_owned(),
-        None => text,
-    }
+    let text = text
+        .split_once(" (os error")
+        .map_or(&*text, |split| split.0);
+    let resolver = "failed to lookup address information: ";
+    text.strip_prefix(resolver).unwrap_or(text).to_owned()
+}
+
+/// Names the call that failed, as Redis does.
+fn at(call: &str) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{call}: {}", plain(&error)))
 }
 
 /// Sockets that are bound and listening, and not yet accepting.
@@ -123,18 +126,13 @@ pub(super) fn open_all_tcp(
             match open_tcp(host, port, listen.backlog) {
                 Ok(listener) => tcp.push(listener),
                 Err(cause) => {
-                    let error = ListenError::Tcp {
-                        host: host.to_owned(),
-                        port,
-                        cause,
-                    };
-                    let ListenError::Tcp { cause, .. } = &error else {
-                        return Err(error);
-                    };
-                    if !(optional && is_missing_here(cause)) {
-                        return Err(error);
+                    tracing::warn!(
+                        "Warning: Could not create server TCP listening socket {host}:{port}: {}",
+                        plain(&cause)
+                    );
+                    if !(optional && is_missing_here(&cause)) {
+                        return Err(ListenError::Tcp(port));
                     }
-                    tracing::warn!("Warning: {error}");
                 }
             }
         }
@@ -172,8 +170,8 @@ fn open_tcp(host: &str, port: u16, backlog: i32) -> io::Result<TcpListener> {
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(backlog)?;
+    socket.bind(&address.into()).map_err(at("bind"))?;
+    socket.listen(backlog).map_err(at("listen"))?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }

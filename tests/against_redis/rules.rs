@@ -83,12 +83,6 @@ pub const OWN_SETTINGS: &[(&str, &str)] = &[
     ("loadmodule", "there are no modules"),
 ];
 
-/// Sections of INFO that bitmapd does not have, with the reason.
-pub const MISSING_INFO: &[(&str, &str)] = &[(
-    "# Keysizes",
-    "histograms of how long lists and the like are; dashboards do not read them",
-)];
-
 /// Sections of INFO that Redis does not have.
 pub const OWN_INFO: &[&str] = &["# Bitmap"];
 

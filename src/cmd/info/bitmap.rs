@@ -1,25 +1,18 @@
 //! The section of bitmaps: how they are held, and what that saves.
 //!
-//! Nothing of it is kept while commands run. Keys are looked at when somebody asks, from a random place of the hash order on,
-//! each few under their shard's lock for an instant, and no longer than [`PATIENCE`] in all. Where that reaches every key the
-//! numbers are exact; else they are scaled up from the keys that it reached, and `bitmap_looked_at_perc` says from how
-//! many.
+//! Nothing of it is kept while commands run. Keys are looked at when somebody asks (see [`Walk`]), no longer than
+//! [`PATIENCE`]. Where that reaches every key the numbers are exact; else they are scaled up from the keys that it reached,
+//! and `bitmap_looked_at_perc` says from how many.
 
-use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::Context;
 use super::Page;
+use super::walk::{Walk, scaled};
 use crate::bits::View;
 
 /// How long keys are looked at: some ten thousand keys, or bitmaps of a few hundred megabytes.
 const PATIENCE: Duration = Duration::from_millis(2);
-
-/// So few keys of a database are looked at from the first on. The step that ends a round might look at some twice.
-const FEW: usize = 4096;
-
-/// Keys looked at under one lock.
-const STEP: usize = 16;
 
 /// What was found, in the order of the fields.
 #[derive(Default)]
@@ -66,17 +59,21 @@ pub(super) fn bitmap(cx: &Context<'_>, page: &mut Page) {
         .clone()
         .map(|db| cx.keys().key_count(db) as u64)
         .sum();
-    let found = look(cx, databases.filter(|db| cx.keys().key_count(*db) > 0));
+    let (mut found, walk) = (Found::default(), Walk::new(PATIENCE));
+    for db in databases {
+        if walk
+            .look(cx, db, |entry| found.add(entry.view()))
+            .is_break()
+        {
+            break;
+        }
+    }
     let looked_at = match all {
         0 => 100.0,
         // Keys may have come meanwhile.
         _ => (found.keys as f64 * 100.0 / all as f64).min(100.0),
     };
-    let scaled = |n: u64| match found.keys {
-        keys if keys >= all => n,
-        0 => 0,
-        keys => (u128::from(n) * u128::from(all) / u128::from(keys)) as u64,
-    };
+    let scaled = |n| scaled(n, found.keys, all);
     page.field("bitmap_looked_at_perc", format_args!("{looked_at:.2}%"));
     let (length, used) = (scaled(found.length), scaled(found.used));
     for (name, number) in [
@@ -95,35 +92,6 @@ pub(super) fn bitmap(cx: &Context<'_>, page: &mut Page) {
         page.field(name, number);
     }
     page.field("bitmap_bytes_saved", i128::from(length) - i128::from(used));
-}
-
-/// Looks at keys of these databases until the time is over; within each, all from a random place on and round to it.
-fn look(cx: &Context<'_>, databases: impl Iterator<Item = usize>) -> Found {
-    let (start, random) = (Instant::now(), RandomState::new());
-    let mut found = Found::default();
-    for db in databases {
-        let place = match cx.keys().key_count(db) {
-            ..=FEW => 0,
-            _ => random.hash_one(db) >> 24, // a cursor is 40 bits
-        };
-        let mut walk = |mut cursor: u64, end: u64| {
-            loop {
-                cursor = cx
-                    .keys()
-                    .scan(db, cursor, STEP, |_, entry| found.add(entry.view()));
-                if cursor == 0 || cursor >= end {
-                    return true;
-                }
-                if start.elapsed() > PATIENCE {
-                    return false;
-                }
-            }
-        };
-        if !walk(place, u64::MAX) || (place > 0 && !walk(0, place)) {
-            break;
-        }
-    }
-    found
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 
 mod bitmap;
 mod sections;
+mod sizes;
+mod walk;
 
 use std::fmt::{Display, Write as _};
 
@@ -48,6 +50,7 @@ static SECTIONS: &[Section] = &[
     },
     section("Cluster", sections::cluster),
     section("Keyspace", sections::keyspace),
+    section("Keysizes", sizes::sizes),
     section("Bitmap", bitmap::bitmap),
 ];
 

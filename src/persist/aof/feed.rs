@@ -387,8 +387,8 @@ impl Feed {
         }
     }
 
-    /// Everything up to `position` is on the disk: wakes who waited for that.
-    pub(super) fn publish(&self, position: u64) {
+    /// Everything up to `position` is on the disk: wakes who waited for that, and says how many did.
+    pub(super) fn publish(&self, position: u64) -> usize {
         self.synced.fetch_max(position, Ordering::Release);
         let mut waiting = self.waiting.lock();
         let mut due = Vec::new();
@@ -400,7 +400,9 @@ impl Feed {
             !is_due
         });
         drop(waiting);
+        let woken = due.len();
         due.into_iter().for_each(Waker::wake);
+        woken
     }
 
     /// Empties a buffer that was written, to be used again.

@@ -18,6 +18,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::feed::Feed;
@@ -26,6 +27,12 @@ use crate::persist::media::File;
 
 /// How long bytes gather before they are written, where nobody waits for them.
 const GATHER: Duration = Duration::from_millis(5);
+
+/// From how many connections on those that wait for one sync are given a moment to gather for the next.
+const COMPANY: usize = 4;
+
+/// The longest such moment.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// How often what is written is synced under `everysec`.
 const SECOND: Duration = Duration::from_secs(1);
@@ -155,6 +162,8 @@ pub struct Writer {
     spare: Vec<u8>,
     /// Whether the last try failed.
     failing: bool,
+    /// How long the last sync took, and how many connections waited for it.
+    last: (Duration, usize),
 }
 
 impl Writer {
@@ -167,6 +176,7 @@ impl Writer {
             synced_at: Instant::now(),
             spare: Vec::new(),
             failing: false,
+            last: (Duration::ZERO, 0),
         }
     }
 
@@ -181,8 +191,9 @@ impl Writer {
                 self.log.feed.wait_for_call(RETRY);
             } else if !stops {
                 self.log.feed.wait_for_work(self.patience());
-                if self.log.policy() != Policy::Always {
-                    self.log.feed.wait_for_more(GATHER);
+                match self.log.policy() {
+                    Policy::Always => self.let_others_join(),
+                    _ => self.log.feed.wait_for_more(GATHER),
                 }
             }
             self.turn();
@@ -190,6 +201,16 @@ impl Writer {
                 self.sync_all();
                 return;
             }
+        }
+    }
+
+    /// Under `always`: whoever waited for the last sync has just been answered, and mostly sends the next command at once. If
+    /// there were several, a moment is given to all of them, or they would part into those who wait for this sync and those
+    /// who wait for the next, and each sync would serve half of them.
+    fn let_others_join(&self) {
+        let (took, waited) = self.last;
+        if waited >= COMPANY {
+            thread::sleep((took / 2).min(MOMENT));
         }
     }
 
@@ -266,13 +287,15 @@ impl Writer {
     }
 
     fn sync(&mut self) -> io::Result<()> {
+        let start = Instant::now();
         if let Some(out) = &mut self.out
             && !out.is_synced()
         {
             out.sync()?;
         }
         self.synced_at = Instant::now();
-        self.log.feed.publish(self.end);
+        let waited = self.log.feed.publish(self.end);
+        self.last = (self.synced_at - start, waited);
         Ok(())
     }
 

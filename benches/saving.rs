@@ -9,6 +9,11 @@
 //! SETBITs of random keys or bits, fifty at a time, as fast as they are answered; two others time SETBITs one by one, first
 //! for some seconds without a save, then until the save ends. Memory is what the processes hold resident at most while it
 //! runs, beyond what they held before; for Redis, which saves in a child, what the two do not share (rdb_last_cow_size).
+//!
+//! With 4,000,000 keys and 512 MB on two busy cores (`-- 4000000 512`): the longest of 48,082 single writes beside a save of the
+//! keys took 11.8 ms (without a save 21.5), of 54,005 beside a save of the bitmap 28 ms (3.3); Redis, whose saves are
+//! another process's, 11.5 and 12.2 ms. The saves took 0.9 and 2.0 s, Redis's 2.5 and 3.4; memory grew by 298 and 323 MB,
+//! Redis's by 319 and 1.
 
 #[path = "versus_redis/load.rs"]
 #[allow(dead_code, reason = "shared with a program that uses all of it")]

@@ -16,6 +16,10 @@
 //! The word `appendfsync` stands for another table, which is printed last: what the log costs the commands. Both servers run
 //! under each setting at once, on one core, and get the same requests in turn, so many a round (100,000; a quarter under
 //! `always`). Its figures are medians of seven rounds; ratios are taken within each round.
+//!
+//! `always` cannot be much faster than Redis's here: a sync takes 0.19 ms, Redis has one for all that its loop found ready,
+//! and on one core the commands of fifty clients take longer than that. Without the moment that the log gives them to
+//! gather it was 0.77 of Redis (75 thousand requests a second with it, 61 without, Redis 76 to 81).
 
 #[path = "../versus_redis/load.rs"]
 #[allow(dead_code, reason = "shared with a program that uses all of it")]

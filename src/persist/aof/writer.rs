@@ -324,3 +324,49 @@ impl Writer {
         }
     }
 }
+
+/// Commands that write are refused from then on where the thread panicked: what they change would be acknowledged and
+/// never written.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let error = io::Error::other("the thread that writes it has panicked");
+            self.log.set_trouble(Some(&error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Broken;
+
+    impl File for Broken {
+        fn write(&self, _: &[u8]) -> io::Result<usize> {
+            panic!("this panic is part of a test");
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn truncate(&self, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn after_a_panic_of_the_writer_the_log_is_troubled() {
+        let log = Arc::new(Log::default());
+        let mut writer = Writer::new(Arc::clone(&log), Some(Out::new(Arc::new(Broken), 0)));
+        log.feed.turn_on();
+        log.feed.log(0, [b"FLUSHALL".as_slice()].into_iter());
+        assert!(!log.is_troubled());
+        let turn = catch_unwind(AssertUnwindSafe(move || writer.turn()));
+        assert!(turn.is_err() && log.is_troubled());
+    }
+}

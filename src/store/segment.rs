@@ -14,8 +14,8 @@
 //! Five slots, fingerprints and entries, make a cache line, and the home of an entry is the start of a line. So a look-up
 //! mostly waits for memory twice: for one line here, and for the entry, whose memory is read only where all 32 bits
 //! agree. With the fingerprints in an array of their own it was three times, and a GETBIT on a million keys, from fifty
-//! connections, took the server 12.6 µs instead of 9.6, or 2.2 instead of 1.5 in pipelines of ten (`benches/versus_redis`,
-//! on a busy machine; most of such a wait is for the page tables).
+//! connections, took the server 12.6 µs instead of 9.6, or 2.2 instead of 1.5 in pipelines of ten (redis-benchmark, both
+//! servers in turn on a busy machine; most of such a wait is for the page tables).
 //!
 //! A home is a multiplication and a shift, so the number of lines need not be a power of two: a segment grows by about a
 //! fifth (the steps in which the allocator's sizes grow) and its load stays between 0.7 and 0.875, about 16 bytes a key.

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use smallvec::SmallVec;
 
 use super::departure::{Departed, Departures};
 use super::locked::Guard;
@@ -254,16 +255,14 @@ impl Keyspace {
                     })
             };
             segments().for_each(|(segment, fingerprint, _)| segment.prefetch_line(fingerprint));
-            for (segment, fingerprint, _) in segments() {
-                segment
-                    .likely(fingerprint)
-                    .inspect(|entry| entry.prefetch());
-            }
-            for (segment, fingerprint, bit) in segments() {
-                let (Some(bit), Some(entry)) = (bit, segment.likely(fingerprint)) else {
-                    continue;
-                };
-                if let View::Chunked(bitmap) = entry.view() {
+            let entries = segments().filter_map(|(segment, fingerprint, bit)| {
+                let entry = segment.likely(fingerprint)?;
+                entry.prefetch();
+                Some((entry, bit))
+            });
+            let entries: SmallVec<[_; PREFETCH_STEP]> = entries.collect();
+            for (entry, bit) in entries {
+                if let (Some(bit), View::Chunked(bitmap)) = (bit, entry.view()) {
                     bitmap.prefetch(bit);
                 }
             }

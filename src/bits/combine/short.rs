@@ -22,22 +22,19 @@ pub fn combine_short(op: Op, sources: &[View<'_>]) -> Option<Vec<u8>> {
     });
     let x = sources.next()?;
     let mut result = vec![0; len];
-    if matches!(op, Op::Diff1 | Op::AndOr) {
-        sources.for_each(|y| merge(&mut result, y, |any, y| any | y));
-        match op {
-            Op::Diff1 => merge(&mut result, x, |any, x| any & !x),
-            _ => merge(&mut result, x, |any, x| any & x),
-        }
-        return Some(result);
+    // What there is at first; the operators about some Y begin with the Ys.
+    if !matches!(op, Op::Diff1 | Op::AndOr) {
+        result[..x.len()].copy_from_slice(x);
     }
-    result[..x.len()].copy_from_slice(x);
     match op {
         Op::Not => result.iter_mut().for_each(|x| *x = !*x),
         Op::And => sources.for_each(|y| merge(&mut result, y, |x, y| x & y)),
-        Op::Or => sources.for_each(|y| merge(&mut result, y, |x, y| x | y)),
+        Op::Or | Op::Diff1 | Op::AndOr => {
+            sources.for_each(|y| merge(&mut result, y, |any, y| any | y));
+        }
         Op::Xor => sources.for_each(|y| merge(&mut result, y, |x, y| x ^ y)),
         Op::Diff => sources.for_each(|y| merge(&mut result, y, |x, y| x & !y)),
-        Op::One | Op::Diff1 | Op::AndOr => {
+        Op::One => {
             let mut more = vec![0; len];
             for y in sources {
                 let both = more.iter_mut().zip(&result).zip(y);
@@ -46,6 +43,11 @@ pub fn combine_short(op: Op, sources: &[View<'_>]) -> Option<Vec<u8>> {
             }
             merge(&mut result, &more, |once, more| once & !more);
         }
+    }
+    match op {
+        Op::Diff1 => merge(&mut result, x, |any, x| any & !x),
+        Op::AndOr => merge(&mut result, x, |any, x| any & x),
+        _ => {}
     }
     Some(result)
 }

@@ -46,10 +46,8 @@ pub(super) fn look<'k, R: Send>(
     look: impl Fn(&World, &[View<'_>]) -> R + Sync,
 ) -> R {
     if long && !cx.in_exec {
-        let values = take(cx, keys);
-        let mut result = None;
         // The values go there too: who deletes a key meanwhile leaves its memory to be freed to whoever holds it last.
-        let mut values = Some(values);
+        let (mut values, mut result) = (Some(take(cx, keys)), None);
         off_the_locks(cx, request, |world| {
             result = values.take().map(|values| look(world, &views(&values)));
         });

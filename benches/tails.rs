@@ -168,28 +168,26 @@ fn get(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
 
 fn flush(load: &mut Load, size: Size, stop: &AtomicBool, done: &AtomicU64) {
     load.ask(&[b"SELECT", b"2"]);
-    while !stop.load(Ordering::Relaxed) {
+    again(load, stop, done, |load| {
         many(load, "flushed", size.keys);
         load.ask(&[b"FLUSHDB", b"ASYNC"]);
-        done.fetch_add(1, Ordering::Relaxed);
-    }
+    });
 }
 
 fn scan(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
     load.ask(&[b"SELECT", b"1"]);
     let mut cursor = b"0".to_vec();
-    while !stop.load(Ordering::Relaxed) {
-        let mut request = Vec::new();
-        append(&mut request, &[b"SCAN", &cursor, b"COUNT", b"1000"]);
-        load.send(&request);
-        assert_eq!(load.reply(), b"2");
+    again(load, stop, done, |load| {
+        assert_eq!(load.ask(&[b"SCAN", &cursor, b"COUNT", b"1000"]), b"2");
         cursor = load.reply();
-        let keys = String::from_utf8(load.reply())
-            .ok()
-            .and_then(|n| n.parse().ok());
-        (0..keys.expect("a length")).for_each(|_: u64| drop(load.reply()));
-        done.fetch_add(1, Ordering::Relaxed);
-    }
+        (0..length(load)).for_each(|_| drop(load.reply()));
+    });
+}
+
+/// The length of the array that comes next.
+fn length(load: &mut Load) -> usize {
+    let text = String::from_utf8(load.reply()).ok();
+    text.and_then(|n| n.parse().ok()).expect("a length")
 }
 
 /// Asks one thing after another.
@@ -217,9 +215,8 @@ fn bitscan(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
     again(load, stop, done, |load| {
         load.ask(&[b"BITSCAN", b"dense:b", &cursor, b"COUNT", b"1000000"]);
         cursor = load.reply();
-        let positions = String::from_utf8(load.reply()).ok();
-        let positions = positions.and_then(|n| n.parse().ok());
-        load.sum(positions.expect("a length"));
+        let positions = length(load);
+        load.sum(positions);
     });
 }
 

@@ -20,13 +20,19 @@ fn client(socket: &str, sends: &str, expects: &str) -> UnixStream {
     stream
 }
 
+/// Starts a server that saves at its end, reached by a socket.
+fn serve(scratch: &Scratch, socket: &str) -> Server {
+    let args = ["--port", "0", "--unixsocket", socket, "--save", "3600 1"];
+    let mut server = Server::start(scratch, &args, "");
+    server.log_until("Ready to accept");
+    server
+}
+
 #[test]
 fn a_signal_ends_it_whatever_the_clients_are_at() {
     let scratch = Scratch::new("ending");
     let socket = scratch.path("socket");
-    let args = ["--port", "0", "--unixsocket", &socket, "--save", "3600 1"];
-    let mut server = Server::start(&scratch, &args, "");
-    server.log_until("Ready to accept");
+    let mut server = serve(&scratch, &socket);
     let mut clients = vec![
         client(&socket, "PING\r\n", "+PONG\r\n"),
         client(
@@ -73,8 +79,7 @@ fn a_signal_ends_it_whatever_the_clients_are_at() {
     }
     drop(stuck);
 
-    let mut server = Server::start(&scratch, &args, "");
-    server.log_until("Ready to accept");
+    let _server = serve(&scratch, &socket);
     for (line, reply) in [
         ("GETBIT k 9", ":1"),
         ("BITCOUNT big", ":1"),
@@ -89,9 +94,7 @@ fn a_signal_ends_it_whatever_the_clients_are_at() {
 fn a_signal_that_would_lose_data_is_not_obeyed() {
     let scratch = Scratch::new("stays");
     let socket = scratch.path("socket");
-    let args = ["--port", "0", "--unixsocket", &socket, "--save", "3600 1"];
-    let mut server = Server::start(&scratch, &args, "");
-    server.log_until("Ready to accept");
+    let mut server = serve(&scratch, &socket);
     let mut idle = client(&socket, "SETBIT k 9 1\r\n", ":0\r\n");
     // A directory in the place of the file that is to be written.
     std::fs::create_dir_all(scratch.path("dump.rdb/x")).expect("a directory");

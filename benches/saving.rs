@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 
 use load::{Load, append};
 use server::Server;
-use support::{Random, reference};
+use support::{Random, reference, schedule};
 
 /// Bytes of one dense bitmap.
 const DENSE: u64 = 512 << 20;
@@ -127,9 +127,17 @@ fn run(name: &str, server: &Server, data: Data) {
     let pipelined = AtomicU64::new(0);
     thread::scope(|scope| {
         let (saving, stop, pipelined) = (&saving, &stop, &pipelined);
-        scope.spawn(move || pipeline(&mut server.connect(), data, stop, pipelined));
+        scope.spawn(move || {
+            schedule("--idle", 0);
+            pipeline(&mut server.connect(), data, stop, pipelined);
+        });
         let timed: Vec<_> = (0..2)
-            .map(|seed| scope.spawn(move || time(&mut server.connect(), data, seed, saving, stop)))
+            .map(|seed| {
+                scope.spawn(move || {
+                    schedule("--fifo", 1);
+                    time(&mut server.connect(), data, seed, saving, stop)
+                })
+            })
             .collect();
         thread::sleep(QUIET);
         let before = server.resident();

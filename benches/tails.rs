@@ -17,8 +17,9 @@
 //!
 //! Server and load share all cores, while in life the clients would be on other machines. So the threads of the heavy
 //! clients run only where nothing else wants to (`chrt --idle`), and those that measure before all others (`chrt --fifo`,
-//! which takes privileges; without them their figures hold the system's scheduler too, and this says so). What is left
-//! of the load shows in the rounds without it.
+//! which takes privileges; without them their figures hold the system's scheduler too, and this says so), and what a
+//! heavy client receives it does not keep: half a gigabyte of memory for each reply of GET costs more of the machine than the
+//! reply. What is left of the load shows in the rounds without it.
 
 #[path = "versus_redis/load.rs"]
 #[allow(dead_code, reason = "shared with a program that uses all of it")]
@@ -30,15 +31,13 @@ mod support;
 
 use std::env;
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use load::{Load, append};
-use nix::unistd::gettid;
 use server::Server;
-use support::{Random, reference};
+use support::{Random, reference, schedule};
 
 /// Clients whose requests are timed.
 const TIMED: u64 = 4;
@@ -161,8 +160,11 @@ fn bitop(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
 }
 
 fn get(load: &mut Load, _: Size, stop: &AtomicBool, done: &AtomicU64) {
+    let mut request = Vec::new();
+    append(&mut request, &[b"GET", b"long"]);
     again(load, stop, done, |load| {
-        load.ask(&[b"GET", b"long"]);
+        load.send(&request);
+        load.pass();
     });
 }
 
@@ -320,20 +322,6 @@ fn measure(server: &Server, time: Duration, size: Size, heavy: &[Heavy]) -> Meas
             .iter()
             .map(|done| done.load(Ordering::Relaxed))
             .collect(),
-    }
-}
-
-/// Has the system's scheduler treat the calling thread by another policy.
-fn schedule(policy: &str, priority: u32) {
-    let mut chrt = Command::new("chrt");
-    chrt.args([
-        policy,
-        "--pid",
-        &priority.to_string(),
-        &gettid().to_string(),
-    ]);
-    if !chrt.status().is_ok_and(|status| status.success()) {
-        eprintln!("a thread of the load could not be scheduled by {policy}");
     }
 }
 

@@ -11,7 +11,10 @@ mod random;
 use std::fmt::Display;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
+
+use nix::unistd::gettid;
 
 pub use random::Random;
 
@@ -92,4 +95,18 @@ pub fn scattered(bits: u64, ones: u64, seed: u64) -> Vec<u8> {
         bytes[(bit / 8) as usize] |= 0x80 >> (bit % 8);
     }
     bytes
+}
+
+/// Has the system's scheduler treat the calling thread by another policy.
+pub fn schedule(policy: &str, priority: u32) {
+    let mut chrt = Command::new("chrt");
+    chrt.args([
+        policy,
+        "--pid",
+        &priority.to_string(),
+        &gettid().to_string(),
+    ]);
+    if !chrt.status().is_ok_and(|status| status.success()) {
+        eprintln!("a thread of the load could not be scheduled by {policy}");
+    }
 }

@@ -88,6 +88,7 @@ pub use saves::{Farewell, Saves, may_end, tick};
 pub use world::World;
 
 use crate::resp::{Output, OwnedRequest, Reply, Request};
+use crate::store::Ahead;
 
 /// What a handler answers.
 pub type CmdResult = Result<Reply, CmdError>;
@@ -262,19 +263,31 @@ fn admit(
     Ok(command)
 }
 
-/// Asks for the memory that these requests will look their first keys up in, and the bits they name. For requests that came together, before the
-/// first of them runs: what each would wait for then overlaps.
+/// Asks for the memory that these requests will look their first keys up in, and the bits they name. For requests that came
+/// together, before the first of them runs: what each would wait for then overlaps.
 pub fn prefetch<'r>(
     world: &World,
     client: &Client,
     requests: impl IntoIterator<Item = Request<'r>>,
 ) {
-    let keys = requests.into_iter().filter_map(|request| {
-        let command = world.names.find(request.name())?;
-        let key = request.get(command.keys.first()?.first_key())?;
-        Some((key, command.bit.and_then(|bit| bit(request))))
-    });
+    let keys = requests
+        .into_iter()
+        .filter_map(|request| first_key(world, request));
     world.keyspace.prefetch(client.db, keys);
+}
+
+/// As [`prefetch`], for requests that came one by one from several clients: asks for the first of it. What is to be asked
+/// for when all have come ([`crate::store::Keyspace::prefetch_rest`]), if there is anything.
+pub fn prefetch_first(world: &World, client: &Client, request: Request<'_>) -> Option<Ahead> {
+    let (key, bit) = first_key(world, request)?;
+    Some(world.keyspace.prefetch_first(client.db, key, bit))
+}
+
+/// The first key that a request names, and the bit of it, if any.
+fn first_key<'r>(world: &World, request: Request<'r>) -> Option<(&'r [u8], Option<u64>)> {
+    let command = world.names.find(request.name())?;
+    let key = request.get(command.keys.first()?.first_key())?;
+    Some((key, command.bit.and_then(|bit| bit(request))))
 }
 
 /// Undoes what a connection left behind in the keyspace. Called once when it is gone.

@@ -143,6 +143,11 @@ impl Parser {
             .map(move |&whole| self.request(whole, buf))
     }
 
+    /// Whether nothing comes after the requests that have been cut.
+    pub fn is_last(&self, buf: &[u8]) -> bool {
+        self.at == buf.len()
+    }
+
     /// How many bytes of the buffer are done with: those of every request handed out. The caller drops that many from the
     /// front of its buffer before it calls [`Parser::next`] again. Requests cut ahead and not handed out are cut again.
     pub fn release(&mut self) -> usize {

@@ -204,11 +204,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         loop {
             match self.run_requests() {
                 Step::Read => {
-                    if !self.output.is_empty() && crowd::waits(self.client.info.id) {
-                        yield_now().await;
-                        crowd::go_on();
+                    if !self.output.is_empty() {
+                        self.join_crowd().await;
                     }
                     self.exchange().await?;
+                    if self.is_single() {
+                        self.join_crowd().await;
+                    }
                 }
                 Step::Yield => {
                     poll_fn(|cx| Poll::Ready(self.write(cx))).await?;
@@ -220,6 +222,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Step::Postpone(held) => Box::pin(self.postpone(*held)).await?,
                 Step::End(end) => return Err(end),
             }
+        }
+    }
+
+    /// Lets other connections come as far as this one, if some may. What is ahead here will be looked up soon.
+    async fn join_crowd(&mut self) {
+        if !crowd::waits(self.client.info.id) {
+            return;
+        }
+        let world = &*self.shared.world;
+        if let Some(request) = self.parser.ahead(&self.input).next()
+            && let Some(ahead) = cmd::prefetch_first(world, &self.client, request)
+        {
+            crowd::will_look_up(ahead);
+        }
+        yield_now().await;
+        crowd::go_on(&self.shared.world.keyspace);
+    }
+
+    /// Whether one request has come, by itself.
+    fn is_single(&mut self) -> bool {
+        let limits = self.limits();
+        self.parser.look_ahead(&self.input, &limits, 1) && self.parser.is_last(&self.input)
+    }
+
+    /// What the client may send.
+    fn limits(&self) -> Limits {
+        Limits {
+            max_bulk: self.shared.world.config.proto_max_bulk_len(),
+            authenticated: self.client.authenticated,
+            ..Limits::default()
         }
     }
 
@@ -247,13 +279,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn run_turn(&mut self) -> Step {
         let world = &*self.shared.world;
-        let mut limits = Limits {
-            max_bulk: world.config.proto_max_bulk_len(),
-            ..Limits::default()
-        };
+        let mut limits = self.limits();
         let mut start = None;
         for ran in 0..TURN {
-            if self.parser.ahead(&self.input).len() == 0 {
+            if ran == 0 || self.parser.ahead(&self.input).len() == 0 {
                 if ran > 0 && start.get_or_insert_with(Instant::now).elapsed() > TURN_TIME {
                     return Step::Yield;
                 }

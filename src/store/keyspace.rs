@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use foldhash::SharedSeed;
 use foldhash::quality::FoldHasher;
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-use smallvec::SmallVec;
+use parking_lot::{RwLock, RwLockWriteGuard};
 
 use super::departure::{Departed, Departures};
 use super::locked::Guard;
@@ -19,16 +18,12 @@ use super::segment::LAST_FINGERPRINT;
 use super::shard::Shard;
 use super::snapshot::Marks;
 use super::{Clock, Locked, Tracking};
-use crate::bits::View;
 
 /// Shards, a power of two. Many more than cores, so that two busy keys seldom meet in one.
 pub(super) const SHARDS: usize = 256;
 
 /// Entries that the sweep removes before it lets others at the shard: a few hundred microseconds at most.
 const SWEEP_STEP: usize = 256;
-
-/// Keys whose memory is asked for together: about as many cache misses as a core can have under way, two for each.
-const PREFETCH_STEP: usize = 16;
 
 /// Whether a lock is shared with other readers or exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,9 +109,6 @@ impl Shards {
         })
     }
 }
-
-/// A key that will be looked up: its shard, its fingerprint, and the bit of its value.
-type Ahead<'a> = (RwLockReadGuard<'a, Shard>, u32, Option<u64>);
 
 impl Keyspace {
     /// An empty keyspace of so many databases, numbered from 0.
@@ -225,50 +217,6 @@ impl Keyspace {
         match access {
             Access::Read => Guard::Read(self.shards[shard].0.read()),
             Access::Write => Guard::Write(self.shards[shard].0.write()),
-        }
-    }
-
-    /// Asks for the memory that looking these keys up will read, so that it is there when they are, and for that of one bit
-    /// of each value, where one is named: what the requests of one pipeline wait for then overlaps. `db` is the database
-    /// they will be looked up in.
-    ///
-    /// Nothing is promised and nothing waits: a shard that somebody writes to is passed over.
-    pub fn prefetch<'k>(&self, db: usize, keys: impl IntoIterator<Item = (&'k [u8], Option<u64>)>) {
-        let mut keys = keys.into_iter();
-        loop {
-            // The shared locks are held over all steps. They close no circle, since none of them is waited for.
-            let mut batch: [Option<Ahead<'_>>; PREFETCH_STEP] = Default::default();
-            let mut count = 0;
-            for (place, (key, bit)) in batch.iter_mut().zip(&mut keys) {
-                let Spot { shard, fingerprint } = self.spot(key);
-                let shard = self.shards[shard].0.try_read();
-                *place = shard.map(|shard| (shard, fingerprint, bit));
-                count += 1;
-            }
-            let segments = || {
-                batch
-                    .iter()
-                    .flatten()
-                    .filter_map(|(shard, fingerprint, bit)| {
-                        let segment = shard.table(db)?.segment(*fingerprint)?;
-                        Some((segment, *fingerprint, *bit))
-                    })
-            };
-            segments().for_each(|(segment, fingerprint, _)| segment.prefetch_line(fingerprint));
-            let entries = segments().filter_map(|(segment, fingerprint, bit)| {
-                let entry = segment.likely(fingerprint)?;
-                entry.prefetch();
-                Some((entry, bit))
-            });
-            let entries: SmallVec<[_; PREFETCH_STEP]> = entries.collect();
-            for (entry, bit) in entries {
-                if let (Some(bit), View::Chunked(bitmap)) = (bit, entry.view()) {
-                    bitmap.prefetch(bit);
-                }
-            }
-            if count < PREFETCH_STEP {
-                return;
-            }
         }
     }
 

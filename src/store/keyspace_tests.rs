@@ -382,6 +382,8 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
     }
     let held = keyspace.lock_all(Access::Write);
     keyspace.prefetch(0, names.iter().map(|name| (&name[..], Some(7))));
+    let ahead = keyspace.prefetch_first(0, &names[0], Some(7));
+    keyspace.prefetch_rest(&[ahead]);
     drop(held);
     for (db, count) in [
         (0, 0),
@@ -393,6 +395,10 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
         (usize::MAX, 50),
     ] {
         keyspace.prefetch(db, names[..count].iter().map(|name| (&name[..], None)));
+        let ahead = names[..count]
+            .iter()
+            .map(|name| keyspace.prefetch_first(db, name, Some(7)));
+        keyspace.prefetch_rest(&ahead.collect::<Vec<_>>());
     }
     drop(keyspace.lock_all(Access::Write)); // every shared lock was given back
     for (at, name) in names.iter().enumerate() {

@@ -16,6 +16,7 @@
 //! Inside, each holding the next: a `shard` behind one lock has a `table` for each database, made of `segment`s of about
 //! a thousand keys in hash order, and a key with its value is an `entry`, one allocation.
 
+mod ahead;
 pub mod clock;
 pub mod departure;
 mod entry;
@@ -33,6 +34,7 @@ pub mod value;
 pub mod walk;
 pub mod watch;
 
+pub use ahead::Ahead;
 pub use clock::Clock;
 pub use departure::Why;
 pub use handle::{EntryMut, EntryRef, Removed};

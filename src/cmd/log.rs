@@ -23,6 +23,7 @@ use crate::persist::load::{Entry, Reports, read};
 use crate::persist::media::File;
 use crate::persist::rdb::{Kinds, Reader};
 use crate::persist::save::{self, Failure, Form, Progress};
+use crate::priority::step_back;
 use crate::resp::{Output, Reply, Request};
 use crate::store::{Access, Snapshot};
 
@@ -327,7 +328,8 @@ fn start(world: &World) -> Result<(), Busy> {
             io::ErrorKind::AlreadyExists => Busy::Rewriting,
             _ => Busy::Disk(error),
         })?;
-    let progress = Arc::<Progress>::default();
+    let in_steps = world.config.aof_rewrite_incremental_fsync();
+    let progress = Arc::new(Progress::new(in_steps));
     world.logs.rewrites.lock().progress = Arc::clone(&progress);
     if keep {
         start_writer(world, log.idle());
@@ -350,6 +352,7 @@ fn start(world: &World) -> Result<(), Busy> {
     let rewrites = Arc::clone(&world.logs.rewrites);
     let stats = Arc::clone(&world.stats);
     let run = move || {
+        step_back();
         let rdb = base.rdb.is_some();
         // The snapshot goes with the closure: others can be taken as soon as the base is written.
         let write = move |file: &dyn File| base.write(file, &mut snapshot, &progress);

@@ -20,6 +20,7 @@ use crate::config::{Config, MaxmemoryPolicy, REDIS_VERSION};
 use crate::persist::media::Media;
 use crate::persist::rdb::{Facts, Options};
 use crate::persist::save::{self, Failure, Form, Hints, Progress, Target};
+use crate::priority::step_back;
 use crate::store::{Access, Clock, Snapshot};
 
 /// How long after a background save that failed the next may begin by itself.
@@ -206,7 +207,7 @@ impl Saves {
         if state.running.is_some() {
             return Err(Busy::Saving);
         }
-        let progress = Arc::<Progress>::default();
+        let progress = Arc::new(Progress::new(self.config.rdb_save_incremental_fsync()));
         state.running = Some(Running {
             progress: Arc::clone(&progress),
             since: Instant::now(),
@@ -333,6 +334,7 @@ pub(super) fn in_background(world: &World) -> Result<(), Busy> {
     let thread = std::thread::Builder::new().name("save".into());
     let stats = Arc::clone(&world.stats);
     let run = move || {
+        step_back();
         guard(&stats, "saving", || {
             job.run();
         })

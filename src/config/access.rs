@@ -372,6 +372,16 @@ impl Config {
         numbers.collect()
     }
 
+    /// Whether the disk begins with a snapshot before it is whole.
+    pub fn rdb_save_incremental_fsync(&self) -> bool {
+        self.switch(at!("rdb-save-incremental-fsync"))
+    }
+
+    /// The same for the base that a rewrite of the log makes.
+    pub fn aof_rewrite_incremental_fsync(&self) -> bool {
+        self.switch(at!("aof-rewrite-incremental-fsync"))
+    }
+
     /// Whether snapshots are compressed.
     pub fn rdbcompression(&self) -> bool {
         self.switch(at!("rdbcompression"))

@@ -15,15 +15,28 @@ use crate::store::snapshot::{Piece, Size};
 /// How often a long save says in the log how far it is.
 const REPORT: Duration = Duration::from_secs(5);
 
+/// After how many bytes the disk begins with them, where it does before the file is whole: as many as in Redis.
+const STEP: u64 = 4 << 20;
+
 /// How far a save is, for others to see; and whether it is still wanted.
 #[derive(Debug, Default)]
 pub struct Progress {
     keys: AtomicU64,
     done: AtomicU64,
     stopped: AtomicBool,
+    in_steps: bool,
 }
 
 impl Progress {
+    /// Of a save that begins. `in_steps`: the disk begins with what is written before the file is whole, so that the sync at
+    /// the end is short: 200 sparse bitmaps, a file of 10 MB, are saved in 12 ms instead of 19 (`benches/durability`).
+    pub fn new(in_steps: bool) -> Self {
+        Self {
+            in_steps,
+            ..Self::default()
+        }
+    }
+
     /// Keys written so far, and keys in all.
     pub fn keys(&self) -> (u64, u64) {
         (
@@ -66,7 +79,13 @@ impl Progress {
         write: impl FnOnce(Watched<'_>) -> io::Result<()>,
     ) -> Result<(), Failure> {
         let progress = self;
-        write(Watched { file, progress }).map_err(|error| match self.is_stopped() {
+        let watched = Watched {
+            file,
+            progress,
+            written: 0,
+            begun: 0,
+        };
+        write(watched).map_err(|error| match self.is_stopped() {
             true => Failure::Stopped,
             false => error.into(),
         })
@@ -77,6 +96,10 @@ impl Progress {
 pub struct Watched<'a> {
     file: &'a dyn File,
     progress: &'a Progress,
+    /// Bytes in the file.
+    written: u64,
+    /// How many of them the disk was told to begin with.
+    begun: u64,
 }
 
 impl Write for Watched<'_> {
@@ -84,7 +107,14 @@ impl Write for Watched<'_> {
         if self.progress.is_stopped() {
             return Err(io::Error::other(Failure::Stopped));
         }
-        self.file.write(bytes)
+        let count = self.file.write(bytes)?;
+        self.written += count as u64;
+        let new = self.written - self.begun;
+        if self.progress.in_steps && new >= STEP {
+            self.file.begin_sync(self.begun, new);
+            self.begun = self.written;
+        }
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {

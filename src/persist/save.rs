@@ -202,3 +202,43 @@ pub fn write(
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    /// Takes a mebibyte at a time and notes what the disk was told to begin with.
+    #[derive(Debug, Default)]
+    struct Noting(Mutex<Vec<(u64, u64)>>);
+
+    impl File for Noting {
+        fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len().min(1 << 20))
+        }
+
+        fn begin_sync(&self, at: u64, len: u64) {
+            self.0.lock().push((at, len));
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn truncate(&self, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_disk_begins_every_four_mebibytes_where_it_is_to() {
+        for (in_steps, begun) in [(true, vec![(0, STEP), (STEP, STEP)]), (false, vec![])] {
+            let file = Noting::default();
+            Progress::new(in_steps)
+                .watch(&file, |mut file| file.write_all(&vec![0; 9 << 20]))
+                .unwrap();
+            assert_eq!(*file.0.lock(), begun);
+        }
+    }
+}

@@ -107,9 +107,12 @@ enum Busy {
 /// If the log is damaged or holds what this server does not know.
 pub(super) fn load(world: &Arc<World>) -> Result<bool, loading::LoadError> {
     let config = &world.config;
-    let strings = find(world, &strings_dirname(world))?;
-    let spared = config.rdb_skip_unsupported() && strings.exists();
-    let files = if spared {
+    // Only looked for where it counts: damage in it is no reason not to start from the log itself.
+    let strings = match config.rdb_skip_unsupported() {
+        true => Some(find(world, &strings_dirname(world))?),
+        false => None,
+    };
+    let files = if let Some(strings) = strings.filter(Files::exists) {
         tracing::warn!(
             "Loading the AOF in {} and not the one in {}: it was begun after the strings of the latter had been taken. \
              Remove it to begin anew.",

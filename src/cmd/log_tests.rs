@@ -359,6 +359,17 @@ fn a_base_with_other_types_is_refused_or_its_strings_are_taken_and_it_stays_as_i
 }
 
 #[test]
+fn a_log_of_strings_alone_is_looked_at_only_where_the_settings_want_it() {
+    let disk = Memory::new();
+    let strings = directory().with_file_name("appendonlydir.strings");
+    disk.create_dir(&strings).expect("a disk that works");
+    disk.put(strings.join("appendonly.aof.manifest"), b"damaged");
+    end(&server_on(&disk, &[]).expect("a new log").world());
+    let skip = [("rdb-skip-unsupported", "yes")];
+    server_on(&disk, &skip).err().expect("it cannot be read");
+}
+
+#[test]
 fn loading_a_log_counts_its_bytes_and_the_keys_of_its_base() {
     let disk = Memory::new();
     let mut db = server_on(&disk, &[]).expect("an empty disk");

@@ -16,7 +16,10 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::{Shared, connection::Connection, tls::TlsError};
-use crate::{config::Config, stats::Counter};
+use crate::{
+    config::{Config, system_text},
+    stats::Counter,
+};
 
 /// What to listen on.
 #[derive(Clone, Debug, Default)]
@@ -66,14 +69,11 @@ pub enum ListenError {
     Runtime(#[from] io::Error),
 }
 
-/// The system's text alone, without Rust's "(os error 98)" and what it says before a resolver's.
+/// The system's text alone, without what Rust says before a resolver's.
 fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text
-        .split_once(" (os error")
-        .map_or(&*text, |split| split.0);
+    let text = system_text(error);
     let resolver = "failed to lookup address information: ";
-    text.strip_prefix(resolver).unwrap_or(text).to_owned()
+    text.strip_prefix(resolver).unwrap_or(&text).to_owned()
 }
 
 /// Names the call that failed, as Redis does.

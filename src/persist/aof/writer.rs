@@ -350,8 +350,6 @@ mod tests {
             panic!("this panic is part of a test");
         }
 
-        fn begin_sync(&self, _: u64, _: u64) {}
-
         fn sync(&self) -> io::Result<()> {
             Ok(())
         }

@@ -110,14 +110,12 @@ impl File for fs::File {
         }
     }
 
+    // Linux writes what is to be forgotten, and forgets none of what it has not written yet. Redis gives the same hint.
+    #[cfg(target_os = "linux")]
     fn begin_sync(&self, at: u64, len: u64) {
-        // Linux writes what is to be forgotten, and forgets none of what it has not written yet. Redis gives the same hint.
-        #[cfg(target_os = "linux")]
         if let Err(error) = fadvise(self, at, NonZeroU64::new(len), Advice::DontNeed) {
             tracing::debug!("The disk can't begin early: {error}");
         }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (at, len);
     }
 
     fn sync(&self) -> io::Result<()> {

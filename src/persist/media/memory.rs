@@ -390,9 +390,6 @@ impl File for Handle {
         Ok(fits)
     }
 
-    /// Nothing begins early here: that would only make less be lost.
-    fn begin_sync(&self, _: u64, _: u64) {}
-
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.state();
         let begun = state.begin(Verb::Sync);

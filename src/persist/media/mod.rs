@@ -73,8 +73,8 @@ pub trait File: fmt::Debug + Send + Sync {
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 
     /// Lets the disk begin with `len` bytes that were written at `at`, and waits for nothing. A hint: the file is no safer
-    /// for it, but the next sync is shorter.
-    fn begin_sync(&self, at: u64, len: u64);
+    /// for it, but the next sync is shorter. A disk that can't begin early does nothing.
+    fn begin_sync(&self, _at: u64, _len: u64) {}
 
     /// Makes safe all that was written before the call.
     fn sync(&self) -> io::Result<()>;

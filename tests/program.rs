@@ -129,6 +129,14 @@ impl Drop for Server {
     }
 }
 
+/// A client of the socket, which waits for no reply for ever.
+fn connect(socket: &str) -> UnixStream {
+    let stream = UnixStream::connect(socket).expect("it listens");
+    let timeout = stream.set_read_timeout(Some(PATIENCE));
+    timeout.expect("a socket option");
+    stream
+}
+
 /// One request on a socket and the first line of what comes back.
 fn ask(socket: &str, request: &str) -> Option<String> {
     let mut stream = UnixStream::connect(socket).ok()?;

@@ -7,7 +7,7 @@ use std::os::unix::{fs::PermissionsExt, net::UnixStream};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use super::{PATIENCE, PROGRAM, Scratch, Server, ask, eventually, run, signal, text};
+use super::{PATIENCE, PROGRAM, Scratch, Server, ask, connect, eventually, run, signal, text};
 
 /// A port that was free a moment ago, below those that the system hands out by itself.
 fn free_port() -> u16 {
@@ -223,25 +223,18 @@ fn with_few_files_it_takes_fewer_clients_and_says_so() {
     assert!(log.windows(3).any(|lines| lines == expected), "{log:#?}");
 
     // And the files suffice for as many, with what the server needs for itself.
-    let connect = || {
-        let client = UnixStream::connect(&socket).expect("it listens");
-        client
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a socket option");
-        client
-    };
     let line = |mut client: &UnixStream| {
         let mut line = String::new();
         client.write_all(b"PING\r\n").ok();
         BufReader::new(client).read_line(&mut line).expect("a line");
         line
     };
-    let clients: Vec<UnixStream> = (0..68).map(|_| connect()).collect();
+    let clients: Vec<UnixStream> = (0..68).map(|_| connect(&socket)).collect();
     for client in &clients {
         assert_eq!(line(client), "+PONG\r\n");
     }
     let mut refused = String::new();
-    connect().read_to_string(&mut refused).expect("text");
+    connect(&socket).read_to_string(&mut refused).expect("text");
     assert_eq!(refused, "-ERR max number of clients reached\r\n");
     drop(clients);
     let reply = eventually("room", || {

@@ -5,14 +5,11 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
-use super::{PATIENCE, Scratch, Server, ask, signal};
+use super::{PATIENCE, Scratch, Server, ask, connect, signal};
 
 /// A client that has sent something and got the beginning of what it expects.
 fn client(socket: &str, sends: &str, expects: &str) -> UnixStream {
-    let mut stream = UnixStream::connect(socket).expect("it listens");
-    stream
-        .set_read_timeout(Some(PATIENCE))
-        .expect("a socket option");
+    let mut stream = connect(socket);
     stream.write_all(sends.as_bytes()).expect("it reads");
     let mut reply = vec![0; expects.len()];
     stream.read_exact(&mut reply).expect("an answer");
@@ -56,7 +53,7 @@ fn a_signal_ends_it_whatever_the_clients_are_at() {
     );
     // From here on, nobody's commands run.
     clients.push(client(&socket, "CLIENT PAUSE 1000000 ALL\r\n", "+OK\r\n"));
-    let mut held = UnixStream::connect(&socket).expect("it listens");
+    let mut held = connect(&socket);
     held.write_all(b"SET held 1\r\n").expect("it reads");
     clients.push(held);
 

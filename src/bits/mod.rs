@@ -34,7 +34,7 @@ mod tree;
 mod view;
 
 pub use bitmap::{Bitmap, Shape};
-pub use combine::{Op, combine, combine_on, combine_short, count_combined};
+pub use combine::{Op, SHORT, combine, combine_on, combine_short, count_combined};
 pub use pieces::Piece;
 pub use roaring::{MOST_ONES, Portable, Refused, parse as parse_portable};
 pub use slot::size_class;

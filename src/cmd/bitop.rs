@@ -67,8 +67,8 @@ pub(super) fn bitop(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     operator.check("BITOP", args.len())?;
 
     cx.expect(args.request(), |cx| most_bytes(cx, operator.op, args))?;
-    if let Some(bytes) = short(cx, operator.op, args) {
-        return Ok(store(cx, dest, Value::raw_from(bytes)));
+    if let Some(reply) = short(cx, operator.op, dest, args) {
+        return Ok(reply);
     }
     let weighs = aside::weight(cx, args.rest());
     let long = weighs > aside::LONG;
@@ -77,28 +77,30 @@ pub(super) fn bitop(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
             bits::combine_on(threads, operator.op, views)
         })
     });
-    Ok(store(cx, dest, Value::from(result)))
+    Ok(store(cx, dest, result.len(), |cx| {
+        cx.put(dest, Value::from(result), None);
+    }))
 }
 
-/// The result, if all sources are so short that it is soon made. Then each was looked up once.
-fn short(cx: &Context<'_>, op: Op, args: Args<'_>) -> Option<Vec<u8>> {
+/// Does it at once, if all sources are so short that it is soon done. Then each was looked up once.
+fn short(cx: &mut Context<'_>, op: Op, dest: &[u8], args: Args<'_>) -> Option<Reply> {
     let found: SmallVec<[Option<EntryRef<'_>>; 16]> = args.rest().map(|key| cx.peek(key)).collect();
     let views = found.iter().map(|found| match found {
         Some(entry) => entry.view(),
         None => View::Flat(&[]),
     });
-    let views: SmallVec<[_; 16]> = views.collect();
-    let bytes = bits::combine_short(op, &views)?;
-    for (key, found) in args.rest().zip(found) {
-        cx.count_read(key, found);
-    }
-    Some(bytes)
+    let mut room = [0; bits::SHORT];
+    let bytes = bits::combine_short(op, views, &mut room)?;
+    cx.count_reads(args.rest().zip(found));
+    Some(store(cx, dest, bytes.len() as u64, |cx| {
+        cx.put_raw(dest, bytes);
+    }))
 }
 
-fn store(cx: &mut Context<'_>, dest: &[u8], result: Value) -> Reply {
-    let len = result.view().len();
+/// Stores a result of `len` bytes as `put` does, unless it is empty.
+fn store(cx: &mut Context<'_>, dest: &[u8], len: u64, put: impl FnOnce(&mut Context<'_>)) -> Reply {
     if len > 0 {
-        cx.put(dest, result, None);
+        put(cx);
         cx.changed("set", dest);
     } else if cx.remove(dest).is_some() {
         cx.changed("del", dest);

@@ -197,17 +197,31 @@ impl<'a> Context<'a> {
     /// Looks a key up for its value: counts as an access, and as a keyspace hit or miss.
     pub fn read(&self, key: &[u8]) -> Option<EntryRef<'_>> {
         let found = self.peek(key);
-        self.count_read(key, found);
+        self.count_reads(std::iter::once((key, found)));
         found
     }
 
-    /// Counts as [`Context::read`] does what [`Context::peek`] found.
-    pub fn count_read(&self, key: &[u8], found: Option<EntryRef<'_>>) {
-        self.count_look(found.is_some());
-        match found {
-            Some(entry) if !self.client.no_touch => entry.touch(),
-            Some(_) => {}
-            None => self.notify_miss(key),
+    /// Counts as [`Context::read`] does what [`Context::peek`] found of each key.
+    pub fn count_reads<'k>(&self, all: impl Iterator<Item = (&'k [u8], Option<EntryRef<'k>>)>) {
+        let (mut hits, mut misses) = (0, 0);
+        for (key, found) in all {
+            match found {
+                Some(entry) => {
+                    hits += 1;
+                    if !self.client.no_touch {
+                        entry.touch();
+                    }
+                }
+                None => {
+                    misses += 1;
+                    self.notify_miss(key);
+                }
+            }
+        }
+        for (counter, count) in [(Counter::Hits, hits), (Counter::Misses, misses)] {
+            if count > 0 {
+                self.world.stats.add(counter, count);
+            }
         }
     }
 
@@ -277,6 +291,13 @@ impl<'a> Context<'a> {
         let db = self.client.db;
         self.notify_put(db, key);
         self.keys.put_bytes(db, key, bytes, expires_at);
+    }
+
+    /// As [`Context::put`] of a short string that was built by a command, for ever.
+    pub fn put_raw(&mut self, key: &[u8], bytes: &[u8]) {
+        let db = self.client.db;
+        self.notify_put(db, key);
+        self.keys.put_raw(db, key, bytes);
     }
 
     /// Takes a key out and frees what it held, a long value once the locks are released. Whether it was there.

@@ -186,13 +186,13 @@ impl Keyspace {
     /// Locks the shards of `keys`, each as strongly as its strongest use asks for.
     pub fn lock_keys<'k>(&self, keys: impl IntoIterator<Item = (&'k [u8], Access)>) -> Locked<'_> {
         let (mut shards, mut written) = (Shards::default(), Shards::default());
-        for (key, access) in keys {
+        keys.into_iter().for_each(|(key, access)| {
             let shard = self.spot(key).shard;
             shards.insert(shard);
             if access == Access::Write {
                 written.insert(shard);
             }
-        }
+        });
         let lock = |shard| match written.contains(shard) {
             true => self.lock(shard, Access::Write),
             false => self.lock(shard, Access::Read),

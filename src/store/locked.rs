@@ -194,6 +194,13 @@ impl<'a> Locked<'a> {
         self.put_content(db, key, content, expires_at);
     }
 
+    /// Stores a string that was built by a command, for ever: as [`Locked::put`] of [`Value::raw`], without building the
+    /// value first.
+    pub fn put_raw(&mut self, db: usize, key: &[u8], bytes: &[u8]) {
+        let content = Content::new(bytes, Encoding::Raw).under(key, Expiry::None);
+        self.put_content(db, key, content, None);
+    }
+
     fn put_content(
         &mut self,
         db: usize,

@@ -101,15 +101,6 @@ impl Value {
         Self::with_encoding(bytes, Encoding::Raw)
     }
 
-    /// As [`Value::raw`], of bytes that were made for it.
-    pub fn raw_from(bytes: Vec<u8>) -> Self {
-        if bytes.len() <= FLAT_MAX {
-            Value::Flat(bytes.into(), Encoding::Raw)
-        } else {
-            Value::Bitmap(Bitmap::from_bytes(&bytes))
-        }
-    }
-
     fn with_encoding(bytes: &[u8], encoding: Encoding) -> Self {
         if bytes.len() <= FLAT_MAX {
             Value::Flat(bytes.into(), encoding)

@@ -18,7 +18,7 @@ use super::tree::{self, node};
 use super::{Bitmap, View};
 
 pub use count::count_combined;
-pub use short::combine_short;
+pub use short::{LONGEST as SHORT, combine_short};
 
 use chunks::Chunks;
 use rules::Settled;
@@ -55,8 +55,8 @@ pub fn combine(op: Op, sources: &[View<'_>]) -> Bitmap {
 /// [`combine`] on up to so many threads, this one among them. Only what is worth it is shared.
 pub fn combine_on(threads: usize, op: Op, sources: &[View<'_>]) -> Bitmap {
     assert!(op != Op::Not || sources.len() == 1, "NOT has one source");
-    if let Some(bytes) = combine_short(op, sources) {
-        return Bitmap::from_bytes(&bytes);
+    if let Some(bytes) = combine_short(op, sources.iter().copied(), &mut [0; SHORT]) {
+        return Bitmap::from_bytes(bytes);
     }
     let Roots {
         len,

@@ -3,50 +3,53 @@
 use super::Op;
 use crate::bits::View;
 
-/// The longest, in bytes. What a chunk costs to make is soon less than what its kernels save.
-const LONGEST: usize = 512;
+/// The longest, in bytes: where plain strings of the keyspace end, and about where a chunk's kernels save more than making
+/// it costs.
+pub const LONGEST: usize = 128;
 
-/// The bytes of `op` over `sources`, if these are such strings; at least one, and one for [`Op::Not`].
-pub fn combine_short(op: Op, sources: &[View<'_>]) -> Option<Vec<u8>> {
-    let plain = |source: &View<'_>| match source {
-        View::Flat(bytes) if bytes.len() <= LONGEST => Some(bytes.len()),
+/// The bytes of `op` over `sources`, in `room`, if these are such strings; at least one, and one for [`Op::Not`].
+pub fn combine_short<'v, 'r>(
+    op: Op,
+    sources: impl Iterator<Item = View<'v>> + Clone,
+    room: &'r mut [u8; LONGEST],
+) -> Option<&'r [u8]> {
+    let mut plain = sources.map(|source| match source {
+        View::Flat(bytes) if bytes.len() <= LONGEST => Some(bytes),
         _ => None,
-    };
-    let len = sources
-        .iter()
-        .map(plain)
-        .try_fold(0, |len, each| Some(len.max(each?)))?;
-    let mut sources = sources.iter().map(|source| match source {
-        View::Flat(bytes) => *bytes,
-        View::Chunked(_) => unreachable!("all are plain"),
     });
-    let x = sources.next()?;
-    let mut result = vec![0; len];
+    let len = plain
+        .clone()
+        .try_fold(0, |len, bytes| Some(len.max(bytes?.len())))?;
+    let x = plain.next()??;
+    let sources = plain.flatten();
+    let result = &mut room[..len];
+    result.fill(0);
     // What there is at first; the operators about some Y begin with the Ys.
     if !matches!(op, Op::Diff1 | Op::AndOr) {
         result[..x.len()].copy_from_slice(x);
     }
     match op {
         Op::Not => result.iter_mut().for_each(|x| *x = !*x),
-        Op::And => sources.for_each(|y| merge(&mut result, y, |x, y| x & y)),
+        Op::And => sources.for_each(|y| merge(result, y, |x, y| x & y)),
         Op::Or | Op::Diff1 | Op::AndOr => {
-            sources.for_each(|y| merge(&mut result, y, |any, y| any | y));
+            sources.for_each(|y| merge(result, y, |any, y| any | y));
         }
-        Op::Xor => sources.for_each(|y| merge(&mut result, y, |x, y| x ^ y)),
-        Op::Diff => sources.for_each(|y| merge(&mut result, y, |x, y| x & !y)),
+        Op::Xor => sources.for_each(|y| merge(result, y, |x, y| x ^ y)),
+        Op::Diff => sources.for_each(|y| merge(result, y, |x, y| x & !y)),
         Op::One => {
-            let mut more = vec![0; len];
+            let mut more = [0; LONGEST];
+            let more = &mut more[..len];
             for y in sources {
-                let both = more.iter_mut().zip(&result).zip(y);
+                let both = more.iter_mut().zip(&*result).zip(y);
                 both.for_each(|((more, once), y)| *more |= once & y);
-                merge(&mut result, y, |once, y| once | y);
+                merge(result, y, |once, y| once | y);
             }
-            merge(&mut result, &more, |once, more| once & !more);
+            merge(result, more, |once, more| once & !more);
         }
     }
     match op {
-        Op::Diff1 => merge(&mut result, x, |any, x| any & !x),
-        Op::AndOr => merge(&mut result, x, |any, x| any & x),
+        Op::Diff1 => merge(result, x, |any, x| any & !x),
+        Op::AndOr => merge(result, x, |any, x| any & x),
         _ => {}
     }
     Some(result)

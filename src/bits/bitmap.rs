@@ -75,13 +75,13 @@ impl Bitmap {
         )
     }
 
-    /// Asks for the memory that looking at the bit `bit` will read, so that it is there by then.
+    /// The chunk of the bit `bit`, whose slot is asked for: of many bits, all are on their way before the first is needed.
     #[inline]
-    pub fn prefetch(&self, bit: u64) {
-        chunk::prefetch(
-            tree::chunk_at(&self.root, bit / CHUNK_BITS),
-            (bit % CHUNK_BITS) as u16,
-        );
+    pub fn ahead(&self, bit: u64) -> Ahead<'_> {
+        let slot = tree::chunk_at(&self.root, bit / CHUNK_BITS);
+        slot.prefetch_itself();
+        let at = (bit % CHUNK_BITS) as u16;
+        Ahead { slot, at }
     }
 
     /// Sets or clears the bit at `bit` and returns what it was. The string grows to hold it, also to clear it.
@@ -198,6 +198,10 @@ impl Bitmap {
             above.fill(0);
             return self.read(at, below);
         };
+        if !into.is_empty() && at / STEP == (end - 1) / STEP {
+            let slot = tree::chunk_at(&self.root, at / STEP);
+            return chunk::read(slot, (at % STEP) as usize, into);
+        }
         let mut done = 0; // of `into`
         tree::each_chunk(
             &self.root,
@@ -313,6 +317,20 @@ impl Bitmap {
         if cfg!(debug_assertions) && self.len < 64 * STEP {
             self.check();
         }
+    }
+}
+
+/// A bit that is going to be looked at or changed.
+pub struct Ahead<'a> {
+    slot: &'a Slot,
+    at: u16,
+}
+
+impl Ahead<'_> {
+    /// Asks for the memory that looking at it, or changing it, will read.
+    #[inline]
+    pub fn prefetch(&self, changes: bool) {
+        chunk::prefetch(self.slot, self.at, changes);
     }
 }
 

@@ -125,19 +125,46 @@ pub fn get(view: View<'_>, at: u64, width: Width) -> i64 {
     width.decode((window >> shift) as u64)
 }
 
-/// Stores the low bits of `value` at bit `at`, growing the string to hold them, and changes no other bit.
-pub fn set(bitmap: &mut Bitmap, at: u64, width: Width, value: i64) {
-    let (window, shift) = load(at, width, |from, bytes| bitmap.read(from, bytes));
-    let (bytes, len) = stored(window, shift, at, width, value);
-    bitmap.write(at / 8, &bytes[..len]);
+/// Stores the low bits of what `change` makes of the field at bit `at`, and changes no other bit; nothing where it makes
+/// None of it, or the same. The string grows to hold the field in any case.
+pub fn update(bitmap: &mut Bitmap, at: u64, width: Width, change: impl FnOnce(i64) -> Option<i64>) {
+    bitmap.grow((at + width.bits()).div_ceil(8));
+    let read = |from, bytes: &mut [u8]| bitmap.read(from, bytes);
+    if let Some((bytes, len)) = changed(at, width, read, change) {
+        bitmap.write(at / 8, &bytes[..len]);
+    }
 }
 
-/// [`set`] on a slice. Panics where the field does not lie inside: a slice does not grow.
-pub fn set_flat(slice: &mut [u8], at: u64, width: Width, value: i64) {
-    let (window, shift) = load(at, width, |from, bytes| View::Flat(slice).read(from, bytes));
-    let (bytes, len) = stored(window, shift, at, width, value);
-    let from = usize::try_from(at / 8).expect("a field inside a slice");
-    slice[from..from + len].copy_from_slice(&bytes[..len]);
+/// [`update`] on a slice. Panics where the field does not lie inside: a slice does not grow.
+pub fn update_flat(
+    slice: &mut [u8],
+    at: u64,
+    width: Width,
+    change: impl FnOnce(i64) -> Option<i64>,
+) {
+    let read = |from, bytes: &mut [u8]| View::Flat(slice).read(from, bytes);
+    if let Some((bytes, len)) = changed(at, width, read, change) {
+        let from = usize::try_from(at / 8).expect("a field inside a slice");
+        slice[from..from + len].copy_from_slice(&bytes[..len]);
+    }
+}
+
+/// The window with what `change` makes of the field in it, where that is another value, and how many of its bytes the
+/// field touches.
+#[inline]
+fn changed(
+    at: u64,
+    width: Width,
+    read: impl FnOnce(u64, &mut [u8]),
+    change: impl FnOnce(i64) -> Option<i64>,
+) -> Option<([u8; WINDOW], usize)> {
+    let (window, shift) = load(at, width, read);
+    let old = width.decode((window >> shift) as u64);
+    let new = change(old).filter(|new| *new != old)?;
+    let mask = (u128::MAX >> (WINDOW as u64 * 8 - width.bits())) << shift;
+    let field = (u128::from(new as u64) << shift) & mask;
+    let bytes = ((window & !mask) | field).to_be_bytes();
+    Some((bytes, span_bytes(at, width)))
 }
 
 /// A field and its neighbours span at most 9 bytes (7 bits, then 64); a window of 16 holds any field whole.
@@ -150,16 +177,6 @@ fn load(at: u64, width: Width, read: impl FnOnce(u64, &mut [u8])) -> (u128, u64)
     (
         u128::from_be_bytes(bytes),
         WINDOW as u64 * 8 - at % 8 - width.bits(),
-    )
-}
-
-/// The window with the field replaced, and how many of its bytes the field touches.
-fn stored(window: u128, shift: u64, at: u64, width: Width, value: i64) -> ([u8; WINDOW], usize) {
-    let mask = (u128::MAX >> (WINDOW as u64 * 8 - width.bits())) << shift;
-    let field = (u128::from(value as u64) << shift) & mask;
-    (
-        ((window & !mask) | field).to_be_bytes(),
-        span_bytes(at, width),
     )
 }
 
@@ -231,7 +248,7 @@ mod tests {
             for at in 0..100 {
                 for value in [0, 1, -1, width.min(), width.max(), 0x5a5a_5a5a_5a5a_5a5a] {
                     let mut bytes = noise.clone();
-                    set_flat(&mut bytes, at, width, value);
+                    update_flat(&mut bytes, at, width, |_| Some(value));
                     assert_eq!(
                         get(View::Flat(&bytes), at, width),
                         width.decode(value as u64),
@@ -257,8 +274,8 @@ mod tests {
             for at in edge - 70..edge + 3 {
                 let mut bitmap = Bitmap::from_bytes(&oracle::noise(8300));
                 let mut bytes = oracle::noise(8300);
-                set(&mut bitmap, at, width, width.max());
-                set_flat(&mut bytes, at, width, width.max());
+                update(&mut bitmap, at, width, |_| Some(width.max()));
+                update_flat(&mut bytes, at, width, |_| Some(width.max()));
                 assert_eq!(
                     View::Chunked(&bitmap),
                     View::Flat(&bytes),
@@ -273,9 +290,9 @@ mod tests {
     fn a_field_past_the_end_reads_zero_and_a_stored_one_grows_the_string_to_its_last_byte() {
         let mut bitmap = Bitmap::new();
         assert_eq!(get(View::Chunked(&bitmap), 1000, I8), 0);
-        set(&mut bitmap, 1001, I8, 0);
+        update(&mut bitmap, 1001, I8, |_| None);
         assert_eq!(bitmap.len(), 127);
-        set(&mut bitmap, 7, Width::unsigned(5).unwrap(), 23);
+        update(&mut bitmap, 7, Width::unsigned(5).unwrap(), |_| Some(23));
         assert_eq!(bitmap.len(), 127);
         let mut head = [0; 2];
         bitmap.read(0, &mut head);

@@ -329,6 +329,12 @@ impl Slot {
         }
     }
 
+    /// Asks for the slot, not for what it points to.
+    #[inline]
+    pub fn prefetch_itself(&self) {
+        prefetch_lines(ptr::from_ref(self).cast(), 1);
+    }
+
     /// Asks for a block's head.
     #[inline]
     pub fn prefetch_head(&self) {

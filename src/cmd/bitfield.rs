@@ -4,6 +4,8 @@
 
 use std::sync::atomic::Ordering;
 
+use smallvec::SmallVec;
+
 use super::bitmap::bit_offset;
 use super::ceiling::{self, CHUNK};
 use super::{Args, CmdError, CmdResult, Context};
@@ -11,7 +13,7 @@ use crate::bits::View;
 use crate::bits::field::{self, Overflow, Width};
 use crate::number::parse_i64;
 use crate::resp::{Reply, Request};
-use crate::store::EntryMut;
+use crate::store::{Access, Look};
 use crate::words::until_nul;
 
 /// One step: a field, and what is done to it.
@@ -20,6 +22,9 @@ struct Step {
     width: Width,
     action: Action,
 }
+
+/// Mostly one.
+type Steps = SmallVec<[Step; 2]>;
 
 #[derive(Clone, Copy)]
 enum Action {
@@ -36,6 +41,18 @@ impl Step {
 
     fn is_read(&self) -> bool {
         matches!(self.action, Action::Get)
+    }
+
+    /// What becomes of a field that was `old`, and what is replied; None where OVERFLOW FAIL stores nothing.
+    fn apply(&self, old: i64) -> Option<(i64, i64)> {
+        Some(match self.action {
+            Action::Get => (old, old),
+            Action::Set(value, overflow) => (self.width.fit(value, overflow)?, old),
+            Action::Add(by, overflow) => {
+                let sum = self.width.add(old, by, overflow)?;
+                (sum, sum)
+            }
+        })
     }
 }
 
@@ -92,24 +109,17 @@ fn change(cx: &mut Context<'_>, key: &[u8], steps: &[Step], end: u64) -> Reply {
 
     let mut changes = 0;
     let replies = steps.iter().map(|step| {
-        let &Step { at, width, action } = step;
-        let old = field::get(entry.view(), at, width);
-        let (new, answer) = match action {
-            Action::Get => return Reply::Integer(old),
-            Action::Set(value, overflow) => (width.fit(value, overflow), Some(old)),
-            Action::Add(by, overflow) => {
-                let sum = width.add(old, by, overflow);
-                (sum, sum)
-            }
-        };
-        let (Some(new), Some(answer)) = (new, answer) else {
-            return Reply::Null;
-        };
-        if new != old {
-            store(&mut entry, at, width, new);
+        if step.is_read() {
+            return Reply::Integer(field::get(entry.view(), step.at, step.width));
         }
-        changes += u64::from(grows || new != old);
-        Reply::Integer(answer)
+        let mut reply = Reply::Null;
+        entry.update_field(step.at, step.width, |old| {
+            let (new, answer) = step.apply(old)?;
+            changes += u64::from(grows || new != old);
+            reply = Reply::Integer(answer);
+            Some(new)
+        });
+        reply
     });
     let replies = Reply::Array(replies.collect());
 
@@ -121,19 +131,9 @@ fn change(cx: &mut Context<'_>, key: &[u8], steps: &[Step], end: u64) -> Reply {
     replies
 }
 
-/// Stores a field that lies inside the string.
-fn store(entry: &mut EntryMut<'_>, at: u64, width: Width, value: i64) {
-    // 64 bits that begin within a byte touch nine.
-    let mut window = [0; 9];
-    let window = &mut window[..(at % 8 + width.bits()).div_ceil(8) as usize];
-    entry.view().read(at / 8, window);
-    field::set_flat(window, at % 8, width, value);
-    entry.write(at / 8, window);
-}
-
 /// Reads the steps, to the end of the arguments. An OVERFLOW holds for all steps after it.
-fn take_steps(cx: &Context<'_>, mut args: Args<'_>) -> Result<Vec<Step>, CmdError> {
-    let mut steps = Vec::new();
+fn take_steps(cx: &Context<'_>, mut args: Args<'_>) -> Result<Steps, CmdError> {
+    let mut steps = Steps::new();
     let mut overflow = Overflow::Wrap;
     while !args.is_empty() {
         if args.take_word("GET") {
@@ -201,9 +201,14 @@ fn offset(text: &[u8], width: Width) -> Option<i64> {
 }
 
 /// Where the field of the first step begins, unless that is an OVERFLOW.
-pub(super) fn bit(request: Request<'_>) -> Option<u64> {
+pub(super) fn bit(request: Request<'_>) -> Option<Look> {
     let width = width(request.get(3)?)?;
-    u64::try_from(offset(request.get(4)?, width)?).ok()
+    let at = u64::try_from(offset(request.get(4)?, width)?).ok()?;
+    let access = match request.get(2)?.eq_ignore_ascii_case(b"GET") {
+        true => Access::Read,
+        false => Access::Write,
+    };
+    Some((at, access))
 }
 
 fn take_overflow(args: &mut Args<'_>) -> Result<Overflow, CmdError> {

@@ -7,6 +7,7 @@ use super::{Args, CmdError, CmdResult, Context};
 use crate::bits::span::{Span, Unit};
 use crate::number::parse_i64;
 use crate::resp::{Reply, Request};
+use crate::store::{Access, Look};
 
 /// How far bit offsets go.
 #[derive(Clone, Copy)]
@@ -81,8 +82,17 @@ pub(super) fn setbit(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     Ok(Reply::Integer(was.into()))
 }
 
-/// The bit that SETBIT and GETBIT look at.
-pub(super) fn bit(request: Request<'_>) -> Option<u64> {
+/// The bit that GETBIT looks at.
+pub(super) fn bit_read(request: Request<'_>) -> Option<Look> {
+    Some((bit(request)?, Access::Read))
+}
+
+/// The bit that SETBIT looks at.
+pub(super) fn bit_set(request: Request<'_>) -> Option<Look> {
+    Some((bit(request)?, Access::Write))
+}
+
+fn bit(request: Request<'_>) -> Option<u64> {
     u64::try_from(parse_i64(request.get(2)?)?).ok()
 }
 

@@ -5,7 +5,7 @@ use bitflags::bitflags;
 use super::{Args, CmdResult, Context};
 use crate::number::parse_i64;
 use crate::resp::Request;
-use crate::store::Access;
+use crate::store::{Access, Look};
 
 /// A command's body: arguments in, reply out. It runs with its row's keys locked and must not wait for anything.
 pub type Handler = fn(&mut Context<'_>, Args<'_>) -> CmdResult;
@@ -27,7 +27,7 @@ pub struct Command {
     pub tips: &'static [&'static str],
     pub subcommands: &'static [Command],
     /// The bit of its key that it looks at first, as far as a request tells without being judged.
-    pub bit: Option<fn(Request<'_>) -> Option<u64>>,
+    pub bit: Option<fn(Request<'_>) -> Option<Look>>,
     pub run: Handler,
 }
 
@@ -190,17 +190,20 @@ impl KeySpec {
     /// not as many as `args` say.
     pub(super) fn positions(&self, args: Args<'_>) -> impl Iterator<Item = usize> + use<> {
         let first = self.first;
-        let keys = if self.counted {
+        let (first, end) = if self.counted {
             let number = args.get(first).and_then(parse_i64).unwrap_or_default();
             let number = usize::try_from(number).unwrap_or_default();
             let there = args.len().saturating_sub(first + 1);
-            first + 1..=first + if number <= there { number } else { 0 }
+            (
+                first + 1,
+                first + 1 + if number <= there { number } else { 0 },
+            )
         } else if self.last < 0 {
-            first..=args.len().saturating_add_signed(self.last)
+            (first, args.len().saturating_add_signed(self.last + 1))
         } else {
-            first..=first.saturating_add_signed(self.last)
+            (first, first.saturating_add_signed(self.last + 1))
         };
-        keys.step_by(self.step)
+        (first..end).step_by(self.step)
     }
 
     /// Where the first key is, if there is one.

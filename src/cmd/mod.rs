@@ -88,7 +88,7 @@ pub use saves::{Farewell, Saves, may_end, tick};
 pub use world::World;
 
 use crate::resp::{Output, OwnedRequest, Reply, Request};
-use crate::store::Ahead;
+use crate::store::{Ahead, Look};
 
 /// What a handler answers.
 pub type CmdResult = Result<Reply, CmdError>;
@@ -284,7 +284,7 @@ pub fn prefetch_first(world: &World, client: &Client, request: Request<'_>) -> O
 }
 
 /// The first key that a request names, and the bit of it, if any.
-fn first_key<'r>(world: &World, request: Request<'r>) -> Option<(&'r [u8], Option<u64>)> {
+fn first_key<'r>(world: &World, request: Request<'r>) -> Option<(&'r [u8], Option<Look>)> {
     let command = world.names.find(request.name())?;
     let key = request.get(command.keys.first()?.first_key())?;
     Some((key, command.bit.and_then(|bit| bit(request))))

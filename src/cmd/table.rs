@@ -13,7 +13,7 @@ use super::{
     transaction,
 };
 use crate::resp::Request;
-use crate::store::Access;
+use crate::store::{Access, Look};
 use crate::words::until_nul;
 
 const WRITE: Flags = Flags::WRITE;
@@ -54,9 +54,9 @@ pub static TABLE: &[Command] = &[
     row("bitpos",        -3, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitmap::bitpos),
     row("bitscan",       -3, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitscan::bitscan),
     row("bitselect",     -3, &[READONLY],                     &[BITMAP],     &[reads(1)],     bitscan::bitselect),
-    row("getbit",         3, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitmap::getbit).looks_at(bitmap::bit),
+    row("getbit",         3, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitmap::getbit).looks_at(bitmap::bit_read),
     row("getbits",       -3, &[READONLY, FAST],               &[BITMAP],     &[reads(1)],     bitmany::getbits),
-    row("setbit",         4, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmap::setbit).looks_at(bitmap::bit),
+    row("setbit",         4, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmap::setbit).looks_at(bitmap::bit_set),
     row("setbitrange",    5, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmany::setbitrange),
     row("setbits",       -4, &[WRITE, DENYOOM],               &[BITMAP],     &[updates(1)],   bitmany::setbits),
     // bitfield
@@ -351,7 +351,7 @@ impl Command {
         Self { scope, ..self }
     }
 
-    const fn looks_at(self, bit: fn(Request<'_>) -> Option<u64>) -> Self {
+    const fn looks_at(self, bit: fn(Request<'_>) -> Option<Look>) -> Self {
         Self {
             bit: Some(bit),
             ..self

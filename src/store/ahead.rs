@@ -4,26 +4,33 @@
 
 use smallvec::SmallVec;
 
-use super::Keyspace;
 use super::keyspace::Spot;
+use super::{Access, Keyspace};
 use crate::bits::View;
 
 /// Keys whose memory is asked for together: about as many cache misses as a core can have under way, two for each.
 const STEP: usize = 16;
+
+/// A bit that will be looked at or changed.
+pub type Look = (u64, Access);
 
 /// A key that will be looked up.
 #[derive(Clone, Copy, Debug)]
 pub struct Ahead {
     db: usize,
     spot: Spot,
-    /// The bit of its value, where one is named.
-    bit: Option<u64>,
+    /// The bit of its value, where one is named, and what for.
+    bit: Option<Look>,
 }
 
 impl Keyspace {
     /// Asks for all that looking these keys up will read, and for that of one bit of each value, where one is named. `db`
     /// is the database they will be looked up in.
-    pub fn prefetch<'k>(&self, db: usize, keys: impl IntoIterator<Item = (&'k [u8], Option<u64>)>) {
+    pub fn prefetch<'k>(
+        &self,
+        db: usize,
+        keys: impl IntoIterator<Item = (&'k [u8], Option<Look>)>,
+    ) {
         let keys = keys.into_iter();
         let mut ahead = keys.map(|(key, bit)| self.ahead(db, key, bit));
         loop {
@@ -37,7 +44,7 @@ impl Keyspace {
 
     /// Asks for the first of what looking a key up will read. Once that may have come, [`Self::prefetch_rest`] asks for
     /// the rest.
-    pub fn prefetch_first(&self, db: usize, key: &[u8], bit: Option<u64>) -> Ahead {
+    pub fn prefetch_first(&self, db: usize, key: &[u8], bit: Option<Look>) -> Ahead {
         let ahead = self.ahead(db, key, bit);
         let Spot { shard, fingerprint } = ahead.spot;
         if let Some(shard) = self.shards()[shard].0.try_read()
@@ -54,7 +61,7 @@ impl Keyspace {
             .for_each(|step| self.prefetch_step(step, false));
     }
 
-    fn ahead(&self, db: usize, key: &[u8], bit: Option<u64>) -> Ahead {
+    fn ahead(&self, db: usize, key: &[u8], bit: Option<Look>) -> Ahead {
         let spot = self.spot(key);
         Ahead { db, spot, bit }
     }
@@ -80,10 +87,14 @@ impl Keyspace {
             Some((entry, key.bit?))
         });
         let with_bits: SmallVec<[_; STEP]> = entries.collect();
-        for (entry, bit) in with_bits {
-            if let View::Chunked(bitmap) = entry.view() {
-                bitmap.prefetch(bit);
-            }
-        }
+        let bits = with_bits.iter().filter_map(|(entry, (bit, access))| {
+            let View::Chunked(bitmap) = entry.view() else {
+                return None;
+            };
+            Some((bitmap.ahead(*bit), *access == Access::Write))
+        });
+        let bits: SmallVec<[_; STEP]> = bits.collect();
+        bits.iter()
+            .for_each(|(bit, changes)| bit.prefetch(*changes));
     }
 }

@@ -7,6 +7,7 @@ use super::entry::{Content, Entry, Held};
 use super::table::{Place, Table};
 use super::value::Expiry;
 use super::{Encoding, Value};
+use crate::bits::field::{self, Width};
 use crate::bits::{Bitmap, View, flat};
 
 /// What a key costs in the tables: a fifth of a cache line, at four slots to every three keys.
@@ -153,6 +154,14 @@ impl<'a> EntryMut<'a> {
                 if on { covered - ones } else { ones }
             }
             Held::Bitmap(bitmap) => bitmap.set_range(bits, on),
+        }
+    }
+
+    /// Stores what `change` makes of the field at bit `at`, as [`field::update`] does.
+    pub fn update_field(&mut self, at: u64, width: Width, change: impl FnOnce(i64) -> Option<i64>) {
+        match self.hold((at + width.bits()).div_ceil(8)) {
+            Held::Flat(bytes) => field::update_flat(bytes, at, width, change),
+            Held::Bitmap(bitmap) => field::update(bitmap, at, width, change),
         }
     }
 

@@ -381,8 +381,13 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
         set(&keyspace, 0, name, name, None);
     }
     let held = keyspace.lock_all(Access::Write);
-    keyspace.prefetch(0, names.iter().map(|name| (&name[..], Some(7))));
-    let ahead = keyspace.prefetch_first(0, &names[0], Some(7));
+    keyspace.prefetch(
+        0,
+        names
+            .iter()
+            .map(|name| (&name[..], Some((7, Access::Write)))),
+    );
+    let ahead = keyspace.prefetch_first(0, &names[0], Some((7, Access::Write)));
     keyspace.prefetch_rest(&[ahead]);
     drop(held);
     for (db, count) in [
@@ -397,7 +402,7 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
         keyspace.prefetch(db, names[..count].iter().map(|name| (&name[..], None)));
         let ahead = names[..count]
             .iter()
-            .map(|name| keyspace.prefetch_first(db, name, Some(7)));
+            .map(|name| keyspace.prefetch_first(db, name, Some((7, Access::Write))));
         keyspace.prefetch_rest(&ahead.collect::<Vec<_>>());
     }
     drop(keyspace.lock_all(Access::Write)); // every shared lock was given back

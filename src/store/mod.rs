@@ -34,7 +34,7 @@ pub mod value;
 pub mod walk;
 pub mod watch;
 
-pub use ahead::Ahead;
+pub use ahead::{Ahead, Look};
 pub use clock::Clock;
 pub use departure::Why;
 pub use handle::{EntryMut, EntryRef, Removed};

@@ -276,11 +276,11 @@ pub fn prefetch<'r>(
     world.keyspace.prefetch(client.db, keys);
 }
 
-/// As [`prefetch`], for requests that came one by one from several clients: asks for the first of it. What is to be asked
-/// for when all have come ([`crate::store::Keyspace::prefetch_rest`]), if there is anything.
-pub fn prefetch_first(world: &World, client: &Client, request: Request<'_>) -> Option<Ahead> {
+/// What the request will look up, if anything. Of requests that came one by one from several clients, it is asked for
+/// together, by [`crate::store::Keyspace::prefetch_all`].
+pub fn ahead(world: &World, client: &Client, request: Request<'_>) -> Option<Ahead> {
     let (key, bit) = first_key(world, request)?;
-    Some(world.keyspace.prefetch_first(client.db, key, bit))
+    Some(world.keyspace.ahead(client.db, key, bit))
 }
 
 /// The first key that a request names, and the bit of it, if any.

@@ -201,16 +201,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn run(&mut self) -> Result<std::convert::Infallible, End> {
+        // Whether what is answered now has waited for a crowd already.
+        let mut waited = false;
         loop {
             match self.run_requests() {
                 Step::Read => {
-                    if !self.output.is_empty() {
+                    if !self.output.is_empty() && !waited {
                         self.join_crowd().await;
                     }
                     self.exchange().await?;
-                    if self.is_single() {
-                        self.join_crowd().await;
-                    }
+                    waited = self.is_single() && self.join_crowd().await;
                 }
                 Step::Yield => {
                     poll_fn(|cx| Poll::Ready(self.write(cx))).await?;
@@ -225,19 +225,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Lets other connections come as far as this one, if some may. What is ahead here will be looked up soon.
-    async fn join_crowd(&mut self) {
+    /// Lets other connections come as far as this one, if some may; whether it did. What is ahead here will be looked up soon.
+    async fn join_crowd(&mut self) -> bool {
         if !crowd::waits(self.client.info.id) {
-            return;
+            return false;
         }
         let world = &*self.shared.world;
         if let Some(request) = self.parser.ahead(&self.input).next()
-            && let Some(ahead) = cmd::prefetch_first(world, &self.client, request)
+            && let Some(ahead) = cmd::ahead(world, &self.client, request)
         {
             crowd::will_look_up(ahead);
         }
         yield_now().await;
         crowd::go_on(&self.shared.world.keyspace);
+        true
     }
 
     /// Whether one request has come, by itself.

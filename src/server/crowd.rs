@@ -8,9 +8,10 @@
 //! this for single requests, 1.39 and 1.09 µs for pipelines of ten. A thousand connections keep their program busy anyway,
 //! and with them waiting only costs (1.32 and 1.53 µs), so a large crowd is served one by one.
 //!
-//! Who brings a single request waits before it runs too, and the memory that all of them will look their keys up in is asked
-//! for together: the requests of a pipeline do so among themselves, but a single one would wait alone for what is not in
-//! the cache, a tenth of its time.
+//! Who brings a single request waits before it runs instead, and the memory that all of them will look their keys up in is
+//! asked for together: the requests of a pipeline do so among themselves, but a single one would wait alone for what is not
+//! in the cache, a tenth of its time. Running takes so little then that their replies leave close together all the same:
+//! beside Redis, single requests of fifty connections take 0.92 of its time so, 0.97 where they wait for each other twice.
 
 use std::cell::{Cell, RefCell};
 
@@ -65,7 +66,7 @@ pub(super) fn will_look_up(ahead: Ahead) {
 pub(super) fn go_on(keyspace: &Keyspace) {
     WAITING.set(0);
     AHEAD.with_borrow_mut(|all| {
-        keyspace.prefetch_rest(all);
+        keyspace.prefetch_all(all);
         all.clear();
     });
 }

@@ -5,6 +5,7 @@
 use smallvec::SmallVec;
 
 use super::keyspace::Spot;
+use super::prefetch::prefetch;
 use super::{Access, Keyspace};
 use crate::bits::View;
 
@@ -35,38 +36,26 @@ impl Keyspace {
         let mut ahead = keys.map(|(key, bit)| self.ahead(db, key, bit));
         loop {
             let step: SmallVec<[Ahead; STEP]> = ahead.by_ref().take(STEP).collect();
-            self.prefetch_step(&step, true);
+            self.prefetch_step(&step);
             if step.len() < STEP {
                 return;
             }
         }
     }
 
-    /// Asks for the first of what looking a key up will read. Once that may have come, [`Self::prefetch_rest`] asks for
-    /// the rest.
-    pub fn prefetch_first(&self, db: usize, key: &[u8], bit: Option<Look>) -> Ahead {
-        let ahead = self.ahead(db, key, bit);
-        let Spot { shard, fingerprint } = ahead.spot;
-        if let Some(shard) = self.shards()[shard].0.try_read()
-            && let Some(segment) = shard.table(db).and_then(|table| table.segment(fingerprint))
-        {
-            segment.prefetch_line(fingerprint);
-        }
-        ahead
-    }
-
-    /// Asks for what looking up these keys will read after the first.
-    pub fn prefetch_rest(&self, keys: &[Ahead]) {
-        keys.chunks(STEP)
-            .for_each(|step| self.prefetch_step(step, false));
-    }
-
-    fn ahead(&self, db: usize, key: &[u8], bit: Option<Look>) -> Ahead {
+    /// What will be looked up: together with others, [`Self::prefetch_all`] asks for it.
+    pub fn ahead(&self, db: usize, key: &[u8], bit: Option<Look>) -> Ahead {
         let spot = self.spot(key);
+        prefetch(&raw const self.shards()[spot.shard]);
         Ahead { db, spot, bit }
     }
 
-    fn prefetch_step(&self, keys: &[Ahead], first: bool) {
+    /// Asks for all that looking these keys up will read.
+    pub fn prefetch_all(&self, keys: &[Ahead]) {
+        keys.chunks(STEP).for_each(|step| self.prefetch_step(step));
+    }
+
+    fn prefetch_step(&self, keys: &[Ahead]) {
         // The shared locks are held over all steps. They close no circle, since none of them is waited for.
         let shards = keys
             .iter()
@@ -78,9 +67,7 @@ impl Keyspace {
                 Some((key, table.segment(key.spot.fingerprint)?))
             })
         };
-        if first {
-            segments().for_each(|(key, segment)| segment.prefetch_line(key.spot.fingerprint));
-        }
+        segments().for_each(|(key, segment)| segment.prefetch_line(key.spot.fingerprint));
         let entries = segments().filter_map(|(key, segment)| {
             let entry = segment.likely(key.spot.fingerprint)?;
             entry.prefetch();

@@ -387,8 +387,8 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
             .iter()
             .map(|name| (&name[..], Some((7, Access::Write)))),
     );
-    let ahead = keyspace.prefetch_first(0, &names[0], Some((7, Access::Write)));
-    keyspace.prefetch_rest(&[ahead]);
+    let ahead = keyspace.ahead(0, &names[0], Some((7, Access::Write)));
+    keyspace.prefetch_all(&[ahead]);
     drop(held);
     for (db, count) in [
         (0, 0),
@@ -402,8 +402,8 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
         keyspace.prefetch(db, names[..count].iter().map(|name| (&name[..], None)));
         let ahead = names[..count]
             .iter()
-            .map(|name| keyspace.prefetch_first(db, name, Some((7, Access::Write))));
-        keyspace.prefetch_rest(&ahead.collect::<Vec<_>>());
+            .map(|name| keyspace.ahead(db, name, Some((7, Access::Write))));
+        keyspace.prefetch_all(&ahead.collect::<Vec<_>>());
     }
     drop(keyspace.lock_all(Access::Write)); // every shared lock was given back
     for (at, name) in names.iter().enumerate() {

@@ -96,14 +96,6 @@ impl Shards {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
-    /// How many are before `shard`.
-    #[inline]
-    pub fn rank(&self, shard: usize) -> usize {
-        let below = self.0[shard / 64] & ((1 << (shard % 64)) - 1);
-        let before = self.0[..shard / 64].iter().chain([&below]);
-        before.map(|word| word.count_ones() as usize).sum()
-    }
-
     /// In ascending order.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
         self.0.into_iter().enumerate().flat_map(|(at, mut word)| {
@@ -113,6 +105,33 @@ impl Shards {
                 Some(at * 64 + bit)
             })
         })
+    }
+}
+
+/// A set of shards that does not change, with the sums that say how many of them come before one.
+pub(super) struct Ranked {
+    set: Shards,
+    /// How many there are before each word's.
+    before: [u8; SHARDS / 64],
+}
+
+impl Ranked {
+    pub fn new(set: Shards) -> Self {
+        let (mut before, mut sum) = ([0; SHARDS / 64], 0u8);
+        for (before, word) in before.iter_mut().zip(set.0) {
+            *before = sum;
+            sum = sum.wrapping_add(word.count_ones() as u8); // at most 192 before the last
+        }
+        Self { set, before }
+    }
+
+    /// How many are before `shard`, if it is one of them.
+    #[inline]
+    pub fn rank(&self, shard: usize) -> Option<usize> {
+        let below = self.set.0[shard / 64] & ((1 << (shard % 64)) - 1);
+        self.set
+            .contains(shard)
+            .then(|| usize::from(self.before[shard / 64]) + below.count_ones() as usize)
     }
 }
 

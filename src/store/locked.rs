@@ -6,7 +6,7 @@ use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 
 use super::clock::Moment;
 use super::entry::{Content, Entry};
-use super::keyspace::{Shards, Spot};
+use super::keyspace::{Ranked, Shards, Spot};
 use super::shard::Shard;
 use super::value::Expiry;
 use super::{Encoding, EntryMut, EntryRef, Keyspace, Removed, Value, Watch};
@@ -32,7 +32,7 @@ enum Guards<'a> {
     None,
     One((usize, Guard<'a>)),
     /// In the order of the set.
-    Many(Shards, Vec<Guard<'a>>),
+    Many(Ranked, Vec<Guard<'a>>),
 }
 
 const UNPLANNED: &str = "the plan names every key";
@@ -42,7 +42,7 @@ impl<'a> Guards<'a> {
     fn shard(&self, at: usize) -> &Shard {
         match self {
             Guards::One((shard, guard)) if *shard == at => guard.shard(),
-            Guards::Many(shards, guards) if shards.contains(at) => guards[shards.rank(at)].shard(),
+            Guards::Many(shards, guards) => guards[shards.rank(at).expect(UNPLANNED)].shard(),
             _ => panic!("{UNPLANNED}"),
         }
     }
@@ -51,7 +51,7 @@ impl<'a> Guards<'a> {
     fn shard_mut(&mut self, at: usize) -> &mut Shard {
         let guard = match self {
             Guards::One((shard, guard)) if *shard == at => guard,
-            Guards::Many(shards, guards) if shards.contains(at) => &mut guards[shards.rank(at)],
+            Guards::Many(shards, guards) => &mut guards[shards.rank(at).expect(UNPLANNED)],
             _ => panic!("{UNPLANNED}"),
         };
         match guard {
@@ -103,7 +103,7 @@ impl<'a> Locked<'a> {
     ) -> Self {
         let mut guards = Vec::with_capacity(shards.len());
         guards.extend(shards.iter().map(lock));
-        Self::new(keyspace, Guards::Many(shards, guards))
+        Self::new(keyspace, Guards::Many(Ranked::new(shards), guards))
     }
 
     /// Releases the locks. The bitmaps that were replaced under them are left for the caller to free.

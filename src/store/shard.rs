@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
+
 use super::clock::Moment;
 use super::departure::{Departures, Why};
 use super::entry::Entry;
@@ -9,8 +11,9 @@ use super::table::{Place, Table};
 use super::watch::Watchers;
 
 pub(super) struct Shard {
-    /// By database, up to the last that was ever used here.
-    tables: Vec<Table>,
+    /// By database, up to the last that was ever used here. Database 0, which nearly everybody uses alone, lies beside the
+    /// lock: one cache line less on the way to a key.
+    tables: SmallVec<[Table; 1]>,
     /// Tables that were emptied before a snapshot had taken what it is to find in them.
     emptied: Vec<Table>,
     pub watchers: Watchers,
@@ -23,7 +26,7 @@ impl Shard {
     /// rather than three hundred bytes more for each of the first keys.
     pub fn new(departures: Arc<Departures>) -> Self {
         Self {
-            tables: vec![Table::ready()],
+            tables: smallvec![Table::ready()],
             emptied: Vec::new(),
             watchers: Watchers::default(),
             departures,

@@ -100,16 +100,26 @@ impl Table {
         fingerprint.unbounded_shr(32 - u32::from(self.bits)) as usize
     }
 
+    /// Which segment would hold such a key, if there is any. Of one alone nothing else is asked: its first line is needed
+    /// soonest.
+    #[inline]
+    fn segment_of(&self, fingerprint: u32) -> usize {
+        match self.bits {
+            0 => 0,
+            _ => self.directory[self.slot_of(fingerprint)] as usize,
+        }
+    }
+
     /// The segment that would hold such a key.
     #[inline]
     pub fn segment(&self, fingerprint: u32) -> Option<&Segment> {
-        Some(&self.segments[*self.directory.get(self.slot_of(fingerprint))? as usize])
+        self.segments.get(self.segment_of(fingerprint))
     }
 
     #[inline]
     pub fn find(&self, fingerprint: u32, key: &[u8]) -> Option<Place> {
-        let segment = *self.directory.get(self.slot_of(fingerprint))? as usize;
-        let slot = self.segments[segment].find(fingerprint, key)?;
+        let segment = self.segment_of(fingerprint);
+        let slot = self.segments.get(segment)?.find(fingerprint, key)?;
         Some(Place { segment, slot })
     }
 

@@ -30,19 +30,20 @@
 //!
 //! # Where Redis is ahead
 //!
-//! Single requests (0.92 to 1.09 up to a thousand connections): nearly all is the kernel's. Before the keys of requests that
-//! come together from several connections were asked for ahead, the most of the rest was waiting for a key's two cache lines
-//! in `Table::find` (11 % with fifty connections, 1 % since). With thousands of connections (0.84 to 0.98) each one's own
-//! state is out of the cache when its turn comes, here as a task and a connection, in Redis as one client.
+//! One connection with one request at a time (0.93 to 1.03): some 28 of 33 µs are the kernel's, most of them for waking up.
+//! With 9,900 connections (0.94 to 0.99) each one's own state is out of the cache when its turn comes, here as a task and a
+//! connection, in Redis as one client. With fifty and a thousand, single requests take 0.81 to 0.97 of Redis's time; twice
+//! 0.99 and 1.02, with a thousand.
 //!
-//! BITOP over ten short keys (0.75 to 1.02): eleven locks are taken and given back, 8 % of the server's own time by `perf`;
-//! looking the keys up is 12 %, reading the fourteen words 4 %. Redis locks nothing.
+//! BITOP over ten short keys (0.86 to 0.92 one by one, 0.87 to 1.08 in pipelines): eleven locks are taken and given back, 14 % of
+//! the server's own time by `perf`, and Redis locks nothing; looking the keys up is 14 %, combining them 9 %.
 //!
-//! BITFIELD on 800 M bits (INCRBY 0.67 to 0.89, SET 0.62 to 0.93, GET 0.91 to 1.03): before the bits of a pipeline were asked
-//! for ahead, 36 % was waiting for the head of a chunk and 18 % for the place in it. What remains is moving what stands
-//! behind a new one in a sorted array, or behind a byte in a packed chunk; Redis changes a byte where it lies.
+//! BITFIELD on 800 M bits, one by one (INCRBY and SET 0.88 to 0.95, GET 0.94 to 1.01) and SET in pipelines (0.92 to 1.03):
+//! what stands behind a new one in a sorted array has to move, 5 to 15 % by `perf` where a pipeline asked for it ahead, and
+//! a new byte that has more ones brings the array to its end, and the chunk to be looked at again, sooner. Redis changes a
+//! byte where it lies.
 //!
-//! BITPOS of a one near the start (0.93 to 0.98): the same chunk's head, where Redis reads the string's first word.
+//! BITPOS of a one near the start (0.97 to 0.99): a chunk's head, where Redis reads the string's first word.
 //!
 //! Rows that are [`asked`] for compare a whole job instead, as it is done on Redis and as it is done here.
 //!

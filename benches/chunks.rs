@@ -14,9 +14,9 @@
 //! ```text
 //! count of a random range of 1 G bits            0.91 us              BITOP AND 2 x 100 M bits, 2 %     1.0 ms
 //! find the only one of 100 M                     0.02 us              OR, XOR, ONE, 2 %                 1.9 to 2.0 ms
-//! set, below 2.5 %, and above 6 %                80 to 250 ns         AND, OR, XOR, ONE, dense          1.6 to 1.7 ms
-//! set, about 5 %                                 335 to 370 ns        NOT, 2 % and dense                0.45, 1.2 ms
-//! get                                            2 to 83 ns           OR of 7, dense                    5.7 to 6.5 ms
+//! set, below 2.5 %, and above 6 %                93 to 294 ns         AND, OR, XOR, ONE, dense          1.6 to 1.7 ms
+//! set, about 5 %                                 403 ns               NOT, 2 % and dense                0.45, 1.2 ms
+//! get                                            3 to 86 ns           OR of 7, dense                    5.7 to 6.5 ms
 //! 30 ones over 37 M: 440 B a bitmap; census-income 0.88, census-income_srt 0.95 of Roaring's portable size
 //! ```
 //!

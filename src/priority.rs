@@ -5,9 +5,12 @@
 /// Not as far as the system knows (19). A thread that comes to a core where it last ran too much waits until the others
 /// there have caught up, and Linux (EEVDF, seen on 6.18) stretches that by their weight and its own over theirs: tenfold
 /// beside one thread of nice 10, seventyfold beside one of nice 19. So now and then a worker waited 30 to 100 ms while
-/// nobody but long work ran. Four heavy clients on two cores (`benches/tails.rs`, runs of 5 s; the longest of some 15,000
-/// GETBITs, in ms): nice 19, 3.8 to 18, ten of sixteen below 10; nice 9 and 10, 3.8 to 9.4 and once 24; nice 0, 6 to 14,
-/// with one in a hundred above 3, where 9 and 10 have that at 0.9 and 19 at 0.7.
+/// nobody but long work ran.
+///
+/// Four heavy clients on two cores (`benches/tails.rs`), runs of 5 s, the longest of some 15,000 GETBITs in each: nice 19, 4.0
+/// to 18 ms, ten of sixteen runs below 10; 12, 4.3 to 28, seven of eleven; 9 and 10, 3.8 to 9.4 and once 24, fifteen of
+/// sixteen; 3, 5 and 7, 4.5 to 12, eleven of fifteen. Of a hundred one takes longer than 0.4 to 0.7 ms at 19, 0.5 to 0.9 at 9
+/// and 10, 0.7 to 1.9 at 3 to 7, and 3 at 0. (2026-11-22, a virtual Xeon; with nobody else, the longest is 5 to 13.)
 const NICE: i32 = 10;
 
 /// Lets the calling thread, and those that it starts, run where no other wants to. There is no way back, so this is for

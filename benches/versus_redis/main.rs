@@ -33,12 +33,12 @@
 //! One connection with one request at a time (0.93 to 1.03): some 28 of 33 µs are the kernel's, most of them for waking up.
 //! With 9,900 connections (0.94 to 0.99) each one's own state is out of the cache when its turn comes, here as a task and a
 //! connection, in Redis as one client. With fifty and a thousand, single requests take 0.81 to 0.97 of Redis's time; twice
-//! 0.99 and 1.02, with a thousand.
+//! 1.01 and 1.02, with a thousand.
 //!
 //! BITOP over ten short keys (0.86 to 0.92 one by one, 0.87 to 1.08 in pipelines): eleven locks are taken and given back, 14 % of
 //! the server's own time by `perf`, and Redis locks nothing; looking the keys up is 14 %, combining them 9 %.
 //!
-//! BITFIELD on 800 M bits, one by one (INCRBY and SET 0.88 to 0.95, GET 0.94 to 1.01) and SET in pipelines (0.92 to 1.03):
+//! BITFIELD on 800 M bits, one by one (INCRBY and SET 0.87 to 0.93, GET 0.96 to 1.01) and SET in pipelines (0.92 to 1.03):
 //! what stands behind a new one in a sorted array has to move, 5 to 15 % by `perf` where a pipeline asked for it ahead, and
 //! a new byte that has more ones brings the array to its end, and the chunk to be looked at again, sooner. Redis changes a
 //! byte where it lies.

@@ -163,7 +163,7 @@ fn run(row: &Row) -> bool {
     let together = time(reads / BATCH, |batch| {
         let names = (batch * BATCH..(batch + 1) * BATCH).map(pick);
         let keys: Vec<_> = names.clone().map(key).collect();
-        keyspace.prefetch(0, keys.iter().map(|key| (&key[..], None)));
+        keyspace.prefetch(keys.iter().map(|key| keyspace.ahead(0, key, None)));
         wrong += names
             .map(|name| u64::from(!(row.right)(&keyspace, name)))
             .sum::<u64>();

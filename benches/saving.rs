@@ -13,11 +13,11 @@
 //! The timed clients come before everything else that wants a core (`chrt --fifo`), and the one that writes most comes last
 //! (`--idle`): in life they would be on other machines.
 //!
-//! With 4,000,000 keys and 512 MB on two cores (`-- 4000000 512`): the longest of 112,935 single writes beside a save of the
-//! keys took 5.0 ms (4.4 without a save), of 58,186 beside a save of the bitmap 5.2 ms (3.6); Redis, whose saves are another
-//! process's, 32 and 8.7 ms. The saves took 1.5 and 1.7 s, Redis's 4.1 and 4.5; memory grew by 4 and 368 MB, Redis's by 320
-//! and 1. 99 of 100 writes were answered in 0.11 and 0.6 ms. In other runs the longest took 5 to 8 ms, 14 beside a gigabyte,
-//! 19 beside 10,000,000 keys, and 3 to 19 with no save at all.
+//! With 4,000,000 keys and 512 MB on two cores (`-- 4000000 512`): the longest of 57,041 single writes beside a save of the keys
+//! took 11.1 ms (4.2 without a save), of 67,676 beside a save of the bitmap 5.2 ms (4.5); Redis, whose saves are another
+//! process's, 8.2 and 8.6 ms. The saves took 0.8 and 2.3 s, Redis's 4.2 and 4.0; memory grew by 1 and 354 MB, Redis's by 308
+//! and 1. 99 of 100 writes were answered in 0.1 and 1 ms. In three more runs the longest took 4.6 to 5.4 and 6.3 to 8.5 ms, in
+//! earlier ones 14 beside a gigabyte, 19 beside 10,000,000 keys, and 3 to 19 with no save at all.
 
 #[path = "versus_redis/load.rs"]
 #[allow(dead_code, reason = "shared with a program that uses all of it")]

@@ -198,10 +198,6 @@ impl Bitmap {
             above.fill(0);
             return self.read(at, below);
         };
-        if !into.is_empty() && at / STEP == (end - 1) / STEP {
-            let slot = tree::chunk_at(&self.root, at / STEP);
-            return chunk::read(slot, (at % STEP) as usize, into);
-        }
         let mut done = 0; // of `into`
         tree::each_chunk(
             &self.root,

@@ -26,7 +26,6 @@ struct Step {
 /// Mostly one.
 type Steps = SmallVec<[Step; 2]>;
 
-#[derive(Clone, Copy)]
 enum Action {
     Get,
     Set(i64, Overflow),

@@ -190,20 +190,17 @@ impl KeySpec {
     /// not as many as `args` say.
     pub(super) fn positions(&self, args: Args<'_>) -> impl Iterator<Item = usize> + use<> {
         let first = self.first;
-        let (first, end) = if self.counted {
+        let keys = if self.counted {
             let number = args.get(first).and_then(parse_i64).unwrap_or_default();
             let number = usize::try_from(number).unwrap_or_default();
-            let there = args.len().saturating_sub(first + 1);
-            (
-                first + 1,
-                first + 1 + if number <= there { number } else { 0 },
-            )
+            let (first, there) = (first + 1, args.len().saturating_sub(first + 1));
+            first..first + if number <= there { number } else { 0 }
         } else if self.last < 0 {
-            (first, args.len().saturating_add_signed(self.last + 1))
+            first..args.len().saturating_add_signed(self.last + 1)
         } else {
-            (first, first.saturating_add_signed(self.last + 1))
+            first..first.saturating_add_signed(self.last + 1)
         };
-        (first..end).step_by(self.step)
+        keys.step_by(self.step)
     }
 
     /// Where the first key is, if there is one.

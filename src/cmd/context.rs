@@ -218,11 +218,7 @@ impl<'a> Context<'a> {
                 }
             }
         }
-        for (counter, count) in [(Counter::Hits, hits), (Counter::Misses, misses)] {
-            if count > 0 {
-                self.world.stats.add(counter, count);
-            }
-        }
+        self.count_looks(hits, misses);
     }
 
     /// Looks a key up for facts about it: counts as a keyspace hit or miss, but not as an access.
@@ -237,15 +233,16 @@ impl<'a> Context<'a> {
     /// As [`Context::look`], but a miss is no event (OBJECT).
     pub fn look_quietly(&self, key: &[u8]) -> Option<EntryRef<'_>> {
         let found = self.peek(key);
-        self.count_look(found.is_some());
+        self.count_looks(found.is_some().into(), found.is_none().into());
         found
     }
 
-    fn count_look(&self, found: bool) {
-        self.world.stats.count(match found {
-            true => Counter::Hits,
-            false => Counter::Misses,
-        });
+    fn count_looks(&self, hits: u64, misses: u64) {
+        for (counter, count) in [(Counter::Hits, hits), (Counter::Misses, misses)] {
+            if count > 0 {
+                self.world.stats.add(counter, count);
+            }
+        }
     }
 
     /// The value to read; [`Context::read`] without the rest.

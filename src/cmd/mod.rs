@@ -88,7 +88,7 @@ pub use saves::{Farewell, Saves, may_end, tick};
 pub use world::World;
 
 use crate::resp::{Output, OwnedRequest, Reply, Request};
-use crate::store::{Ahead, Look};
+use crate::store::Ahead;
 
 /// What a handler answers.
 pub type CmdResult = Result<Reply, CmdError>;
@@ -270,24 +270,18 @@ pub fn prefetch<'r>(
     client: &Client,
     requests: impl IntoIterator<Item = Request<'r>>,
 ) {
-    let keys = requests
-        .into_iter()
-        .filter_map(|request| first_key(world, request));
-    world.keyspace.prefetch(client.db, keys);
+    let requests = requests.into_iter();
+    let keys = requests.filter_map(|request| ahead(world, client, request));
+    world.keyspace.prefetch(keys);
 }
 
-/// What the request will look up, if anything. Of requests that came one by one from several clients, it is asked for
-/// together, by [`crate::store::Keyspace::prefetch_all`].
+/// The first key that a request names, and the bit of it, if any: what it will look up. Of requests that came one by one
+/// from several clients, it is asked for together, by [`crate::store::Keyspace::prefetch`].
 pub fn ahead(world: &World, client: &Client, request: Request<'_>) -> Option<Ahead> {
-    let (key, bit) = first_key(world, request)?;
-    Some(world.keyspace.ahead(client.db, key, bit))
-}
-
-/// The first key that a request names, and the bit of it, if any.
-fn first_key<'r>(world: &World, request: Request<'r>) -> Option<(&'r [u8], Option<Look>)> {
     let command = world.names.find(request.name())?;
     let key = request.get(command.keys.first()?.first_key())?;
-    Some((key, command.bit.and_then(|bit| bit(request))))
+    let bit = command.bit.and_then(|bit| bit(request));
+    Some(world.keyspace.ahead(client.db, key, bit))
 }
 
 /// Undoes what a connection left behind in the keyspace. Called once when it is gone.

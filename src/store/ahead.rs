@@ -25,34 +25,24 @@ pub struct Ahead {
 }
 
 impl Keyspace {
-    /// Asks for all that looking these keys up will read, and for that of one bit of each value, where one is named. `db`
-    /// is the database they will be looked up in.
-    pub fn prefetch<'k>(
-        &self,
-        db: usize,
-        keys: impl IntoIterator<Item = (&'k [u8], Option<Look>)>,
-    ) {
-        let keys = keys.into_iter();
-        let mut ahead = keys.map(|(key, bit)| self.ahead(db, key, bit));
-        loop {
-            let step: SmallVec<[Ahead; STEP]> = ahead.by_ref().take(STEP).collect();
-            self.prefetch_step(&step);
-            if step.len() < STEP {
-                return;
-            }
-        }
-    }
-
-    /// What will be looked up: together with others, [`Self::prefetch_all`] asks for it.
+    /// What will be looked up in database `db`: the key, and one bit of its value, where one is named. Together with others,
+    /// [`Self::prefetch`] asks for it.
     pub fn ahead(&self, db: usize, key: &[u8], bit: Option<Look>) -> Ahead {
         let spot = self.spot(key);
         prefetch(&raw const self.shards()[spot.shard]);
         Ahead { db, spot, bit }
     }
 
-    /// Asks for all that looking these keys up will read.
-    pub fn prefetch_all(&self, keys: &[Ahead]) {
-        keys.chunks(STEP).for_each(|step| self.prefetch_step(step));
+    /// Asks for all that looking these up will read.
+    pub fn prefetch(&self, keys: impl IntoIterator<Item = Ahead>) {
+        let mut keys = keys.into_iter();
+        loop {
+            let step: SmallVec<[Ahead; STEP]> = keys.by_ref().take(STEP).collect();
+            self.prefetch_step(&step);
+            if step.len() < STEP {
+                return;
+            }
+        }
     }
 
     fn prefetch_step(&self, keys: &[Ahead]) {

@@ -205,6 +205,7 @@ impl Keyspace {
     /// Locks the shards of `keys`, each as strongly as its strongest use asks for.
     pub fn lock_keys<'k>(&self, keys: impl IntoIterator<Item = (&'k [u8], Access)>) -> Locked<'_> {
         let (mut shards, mut written) = (Shards::default(), Shards::default());
+        // Not by `for`: a chain of iterators that is run from inside becomes plain loops.
         keys.into_iter().for_each(|(key, access)| {
             let shard = self.spot(key).shard;
             shards.insert(shard);

@@ -381,14 +381,9 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
         set(&keyspace, 0, name, name, None);
     }
     let held = keyspace.lock_all(Access::Write);
-    keyspace.prefetch(
-        0,
-        names
-            .iter()
-            .map(|name| (&name[..], Some((7, Access::Write)))),
-    );
-    let ahead = keyspace.ahead(0, &names[0], Some((7, Access::Write)));
-    keyspace.prefetch_all(&[ahead]);
+    let ahead = |db, name: &[u8; 4], bit| keyspace.ahead(db, name, bit);
+    let bit = Some((7, Access::Write));
+    keyspace.prefetch(names.iter().map(|name| ahead(0, name, bit)));
     drop(held);
     for (db, count) in [
         (0, 0),
@@ -399,11 +394,9 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
         (3, 50),
         (usize::MAX, 50),
     ] {
-        keyspace.prefetch(db, names[..count].iter().map(|name| (&name[..], None)));
-        let ahead = names[..count]
-            .iter()
-            .map(|name| keyspace.ahead(db, name, Some((7, Access::Write))));
-        keyspace.prefetch_all(&ahead.collect::<Vec<_>>());
+        for bit in [None, bit] {
+            keyspace.prefetch(names[..count].iter().map(|name| ahead(db, name, bit)));
+        }
     }
     drop(keyspace.lock_all(Access::Write)); // every shared lock was given back
     for (at, name) in names.iter().enumerate() {

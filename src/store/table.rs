@@ -158,7 +158,7 @@ impl Table {
             self.open();
         }
         loop {
-            let segment = self.directory[self.slot_of(fingerprint)] as usize;
+            let segment = self.segment_of(fingerprint);
             entry.set_fresh(self.awaits(segment));
             match self.segments[segment].insert(fingerprint, entry) {
                 Ok(slot) => return Place { segment, slot },
@@ -356,7 +356,7 @@ impl Table {
     fn sibling(&self, at: usize) -> Option<usize> {
         let segment = &self.segments[at];
         let bit = 1 << 31 >> segment.depth().checked_sub(1)?;
-        let sibling = self.directory[self.slot_of(segment.first() ^ bit)] as usize;
+        let sibling = self.segment_of(segment.first() ^ bit);
         (self.segments[sibling].depth() == segment.depth()).then_some(sibling)
     }
 

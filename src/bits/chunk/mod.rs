@@ -90,7 +90,7 @@ pub(super) fn form(slot: &Slot) -> Form<'_> {
 
 /// So many cache lines are asked for at most where what they hold may have to move. Fields of random bytes are stored in
 /// arrays of 820 ones (`BITFIELD INCRBY` in `benches/versus_redis`, depth 100) in 0.85 µs a request with this, in 0.98 with
-/// the two lines that reading takes.
+/// two lines.
 const MOVED_LINES: usize = 16;
 
 /// Asks for the memory that looking at the bit `at` will read, and for what has to move if it `changes`.

@@ -18,7 +18,7 @@ use super::tree::{self, node};
 use super::{Bitmap, View};
 
 pub use count::count_combined;
-pub use short::{LONGEST as SHORT, combine_short};
+pub use short::{SHORT, combine_short};
 
 use chunks::Chunks;
 use rules::Settled;

@@ -5,16 +5,16 @@ use crate::bits::View;
 
 /// The longest, in bytes: where plain strings of the keyspace end, and about where a chunk's kernels save more than making
 /// it costs.
-pub const LONGEST: usize = 128;
+pub const SHORT: usize = 128;
 
 /// The bytes of `op` over `sources`, in `room`, if these are such strings; at least one, and one for [`Op::Not`].
 pub fn combine_short<'v, 'r>(
     op: Op,
     sources: impl Iterator<Item = View<'v>> + Clone,
-    room: &'r mut [u8; LONGEST],
+    room: &'r mut [u8; SHORT],
 ) -> Option<&'r [u8]> {
     let mut plain = sources.map(|source| match source {
-        View::Flat(bytes) if bytes.len() <= LONGEST => Some(bytes),
+        View::Flat(bytes) if bytes.len() <= SHORT => Some(bytes),
         _ => None,
     });
     let len = plain
@@ -37,7 +37,7 @@ pub fn combine_short<'v, 'r>(
         Op::Xor => sources.for_each(|y| merge(result, y, |x, y| x ^ y)),
         Op::Diff => sources.for_each(|y| merge(result, y, |x, y| x & !y)),
         Op::One => {
-            let mut more = [0; LONGEST];
+            let mut more = [0; SHORT];
             let more = &mut more[..len];
             for y in sources {
                 let both = more.iter_mut().zip(&*result).zip(y);

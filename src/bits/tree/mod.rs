@@ -289,10 +289,8 @@ pub fn each_chunk<'a>(
         return show(base, slot);
     }
     let NodeParts { children, keys, .. } = slot.node_parts();
-    let first = keys.partition_point(|key| {
-        base + (u64::from(*key) << (8 * (height - 1))) + ((1 << (8 * (height - 1))) - 1)
-            < indexes.start
-    });
+    let first = (indexes.start.saturating_sub(base) >> (8 * (height - 1))) as u8;
+    let first = node::seek(keys, first).unwrap_or_else(|at| at);
     for (key, child) in keys[first..].iter().zip(&children[first..]) {
         let base = base + (u64::from(*key) << (8 * (height - 1)));
         if base >= indexes.end {

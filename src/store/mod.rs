@@ -10,7 +10,6 @@
 //! - [`value`]: a Redis string outside the keyspace, short and flat or a compressed bitmap.
 //! - [`watch`]: who wants to know that a key changed; [`departure`]: and that keys went by themselves.
 //! - [`snapshot`]: everything as it was at one instant, read while it goes on changing.
-//! - [`snapshot`]: everything as it was at one instant, read while it goes on changing.
 //! - [`clock`]: what time it is; [`Tracking`]: what an entry remembers of its accesses.
 //!
 //! Inside, each holding the next: a `shard` behind one lock has a `table` for each database, made of `segment`s of about

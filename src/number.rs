@@ -1,6 +1,7 @@
 //! Integers as Redis reads them from its clients.
 
 /// Reads an integer as strictly as Redis does: no sign but `-`, no leading zeros, no spaces, nothing after it.
+#[inline]
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'0'] => return Some(0),

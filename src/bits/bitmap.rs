@@ -317,6 +317,7 @@ impl Bitmap {
 }
 
 /// A bit that is going to be looked at or changed.
+#[derive(Clone, Copy)]
 pub struct Ahead<'a> {
     slot: &'a Slot,
     at: u16,

@@ -155,11 +155,11 @@ pub(super) fn wait(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     if wanted <= 0 || cx.in_exec {
         return Ok(Reply::Integer(0));
     }
-    cx.flow = Flow::Wait(Wait {
+    cx.flow = Flow::Wait(Box::new(Wait {
         timeout_ms,
         reply: Reply::Integer(0),
         synced: None,
-    });
+    }));
     Ok(Reply::None)
 }
 

@@ -17,6 +17,7 @@ pub(super) struct OffsetLimit {
 
 impl OffsetLimit {
     /// `proto-max-bulk-len`, even where the command only reads.
+    #[inline]
     pub(super) fn of(cx: &Context<'_>) -> Self {
         let bytes = if cx.client.replays {
             i64::MAX as u64
@@ -36,10 +37,12 @@ impl OffsetLimit {
     }
 }
 
+#[inline]
 pub(super) fn bit_offset(cx: &Context<'_>, offset: Option<i64>) -> Result<u64, CmdError> {
     OffsetLimit::of(cx).judge(offset)
 }
 
+#[inline]
 pub(super) fn take_offset(cx: &Context<'_>, args: &mut Args<'_>) -> Result<u64, CmdError> {
     bit_offset(cx, parse_i64(args.take()?))
 }

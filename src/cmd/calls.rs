@@ -69,28 +69,33 @@ enum Started {
     /// Nobody asks.
     Unknown,
     Exactly(Instant),
-    /// By the coarse clock.
-    About(Duration),
+    /// By the coarse clock, in nanoseconds.
+    About(u64),
 }
 
 impl Started {
-    fn elapsed(&self) -> Option<Duration> {
+    /// Nanoseconds since then.
+    #[inline]
+    fn elapsed(&self) -> Option<u64> {
         match self {
             Started::Unknown => None,
-            Started::Exactly(started) => Some(started.elapsed()),
+            Started::Exactly(started) => Some(nanoseconds(started.elapsed())),
             Started::About(started) => Some(coarse_now().saturating_sub(*started)),
         }
     }
 }
 
-/// The coarse clock, since any fixed moment.
-fn coarse_now() -> Duration {
+/// The coarse clock, in nanoseconds since any fixed moment.
+#[inline]
+fn coarse_now() -> u64 {
     #[cfg(target_os = "linux")]
     const COARSE: ClockId = ClockId::CLOCK_MONOTONIC_COARSE;
     #[cfg(not(target_os = "linux"))]
     const COARSE: ClockId = ClockId::CLOCK_MONOTONIC;
     // It cannot fail for a clock that exists.
-    clock_gettime(COARSE).map_or(Duration::ZERO, Duration::from)
+    clock_gettime(COARSE).map_or(0, |now| {
+        now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
+    })
 }
 
 impl Row {
@@ -104,6 +109,7 @@ impl Row {
     }
 
     /// Starts the clock that the next call needs, if any.
+    #[inline]
     fn start(&self, limit: u64) -> Started {
         let before = self.get(CALLS);
         let sampled = before < SAMPLE
@@ -119,6 +125,7 @@ impl Row {
     }
 
     /// Counts a call that was timed, for all since the one before.
+    #[cold]
     fn time(&self, stripe: usize, took: u64, tracking: bool) {
         let calls = self.get(CALLS).saturating_sub(self.get(TIMED)).max(1);
         self.add(stripe, TIMED, calls);
@@ -154,12 +161,12 @@ impl Running<'_> {
             row.add(stripe, FAILED, 1);
         }
         let took = started.elapsed()?;
-        let too_long = nanoseconds(took) >= calls.watch.limit.load(Ordering::Relaxed);
         if matches!(started, Started::Exactly(_)) {
             let tracking = calls.watch.tracking.load(Ordering::Relaxed);
-            row.time(stripe, nanoseconds(took), tracking);
+            row.time(stripe, took, tracking);
         }
-        too_long.then_some(took)
+        let too_long = took >= calls.watch.limit.load(Ordering::Relaxed);
+        too_long.then(|| Duration::from_nanos(took))
     }
 }
 
@@ -225,6 +232,7 @@ impl Calls {
     }
 
     /// A command begins to run.
+    #[inline]
     pub(super) fn start(&self, command: &'static Command) -> Running<'_> {
         let (stripe, row) = self.row(command);
         Running {
@@ -242,6 +250,7 @@ impl Calls {
     }
 
     /// This thread's row for a command, and its stripe.
+    #[inline]
     fn row(&self, command: &'static Command) -> (usize, &Row) {
         let stripe = stats::stripe();
         let rows = self.stripes[stripe].get_or_init(rows);
@@ -313,19 +322,25 @@ fn rows() -> Box<[Row]> {
 /// A command's number: its place in the table, and for subcommands, after the whole table.
 ///
 /// Found by where the row lies in memory, which for all but subcommands is a subtraction; asked on every request.
+#[inline]
 pub(super) fn place(command: &'static Command) -> usize {
-    let address = |command: &'static Command| std::ptr::from_ref(command).addr();
     let offset = address(command).wrapping_sub(TABLE.as_ptr().addr());
     let at = offset / size_of::<Command>();
     if at < TABLE.len() {
         return at;
     }
+    place_behind(command)
+}
+
+fn address(command: &'static Command) -> usize {
+    std::ptr::from_ref(command).addr()
+}
+
+/// The number of a subcommand.
+fn place_behind(command: &'static Command) -> usize {
     static SUBCOMMANDS: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
         let subcommands = TABLE.iter().flat_map(|command| command.subcommands);
-        let mut places: Vec<_> = subcommands
-            .map(|command| std::ptr::from_ref(command).addr())
-            .zip(TABLE.len()..)
-            .collect();
+        let mut places: Vec<_> = subcommands.map(address).zip(TABLE.len()..).collect();
         places.sort_unstable();
         places
     });

@@ -74,6 +74,7 @@ impl Client {
     }
 
     /// Appends a reply, unless the client asked for silence.
+    #[inline]
     pub fn send(&self, reply: Reply, out: &mut Output) {
         if !self.replies.silent() {
             out.push(reply, self.version);
@@ -89,6 +90,7 @@ impl Client {
 
     /// Ends a command whose reply was sent, or would have been: the next one's is another matter. `execute` does this, but
     /// not for a command that answers later.
+    #[inline]
     pub fn done(&mut self) {
         match self.replies {
             Replies::On | Replies::Off => {}

@@ -26,6 +26,8 @@ pub struct Command {
     /// Hints for clients and proxies, as COMMAND INFO lists them.
     pub tips: &'static [&'static str],
     pub subcommands: &'static [Command],
+    /// Index of the first argument after the name (and the subcommand).
+    pub args_at: usize,
     /// The bit of its key that it looks at first, as far as a request tells without being judged.
     pub bit: Option<fn(Request<'_>) -> Option<Look>>,
     pub run: Handler,
@@ -203,6 +205,12 @@ impl KeySpec {
         keys.step_by(self.step)
     }
 
+    /// Whether there is always one key, at argument `first`.
+    #[inline]
+    pub(super) fn is_one(&self) -> bool {
+        self.last == 0 && !self.counted
+    }
+
     /// Where the first key is, if there is one.
     pub(super) fn first_key(&self) -> usize {
         self.first + usize::from(self.counted)
@@ -219,13 +227,10 @@ impl KeySpec {
 
 impl Command {
     /// Whether a request of `len` arguments, name included, fits the arity.
+    #[inline]
     pub fn admits(&self, len: usize) -> bool {
-        let wanted = usize::from(self.arity.unsigned_abs());
-        if self.arity < 0 {
-            len >= wanted
-        } else {
-            len == wanted
-        }
+        let (len, arity) = (len as isize, isize::from(self.arity));
+        len == arity || (arity < 0 && len >= -arity)
     }
 
     /// Whether what it does has to happen on replicas as well: it writes, or publishes.
@@ -233,9 +238,10 @@ impl Command {
         self.flags.contains(Flags::WRITE) || matches!(self.name, "publish" | "spublish")
     }
 
-    /// Index of the first argument after the name (and the subcommand).
-    pub fn args_at(&self) -> usize {
-        if self.name.contains('|') { 2 } else { 1 }
+    /// The bit of its first key that it looks at first, if `request` names one.
+    #[inline]
+    pub(super) fn bit_of(&self, request: Request<'_>) -> Option<Look> {
+        self.bit.and_then(|bit| bit(request))
     }
 
     /// The keys of `request`, with how each must be locked.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::bits::View;
 use crate::persist::aof::Open;
-use crate::resp::{Output, Reply, Request};
+use crate::resp::{Output, Request};
 use crate::stats::Counter;
 use crate::store::{Access, EntryMut, EntryRef, Locked, Removed, Value};
 
@@ -26,7 +26,7 @@ pub struct Context<'a> {
     pub(super) out: &'a mut Output,
     pub(super) keys: Locked<'a>,
     /// What remains to be done when no key is locked any more.
-    pub(super) after: Vec<After>,
+    pub(super) after: Option<After>,
     /// What goes to the log together, where there is a log and something may change. Appended while the keys are locked.
     pub(super) block: Option<Open<'a>>,
     /// What the running command has to say to the log.
@@ -49,6 +49,7 @@ pub(super) type After = Box<dyn FnOnce(&World)>;
 
 impl<'a> Context<'a> {
     /// Locks what `command` needs for `request`.
+    #[inline]
     pub(super) fn lock(
         world: &'a World,
         client: &'a mut Client,
@@ -68,17 +69,21 @@ impl<'a> Context<'a> {
             in_exec: false,
             out,
             keys,
-            after: Vec::new(),
+            after: None,
             block,
             said: Said::Nothing,
         }
     }
 
-    /// Runs the row's handler on `args`.
-    pub(super) fn run(&mut self, args: Args<'_>) -> Reply {
+    /// Runs the row's handler on `args` and sends its reply, unless told not to.
+    #[inline]
+    pub(super) fn run(&mut self, args: Args<'_>, sends: bool) {
         let running = self.world.calls.start(self.command);
         self.said = Said::Nothing;
-        let reply = (self.command.run)(self, args).unwrap_or_else(Reply::from);
+        let reply = match (self.command.run)(self, args) {
+            Ok(reply) => reply,
+            Err(error) => error.into(),
+        };
         if self.said == Said::Request && self.block.is_some() {
             let own = self.world.names.to_log(self.command);
             let words = args.request().iter().enumerate();
@@ -93,7 +98,12 @@ impl<'a> Context<'a> {
         monitor::show(self.world, self.client, self.command, args.request());
         self.world.stats.count(Counter::Commands);
         self.client.info.count_command();
-        count_error(self.world, reply)
+        if reply.is_error() {
+            count_error(self.world, &reply);
+        }
+        if sends {
+            self.client.send(reply, self.out);
+        }
     }
 
     /// Says what the log is to hold of this command instead of the request: what it came to, in words that mean the same
@@ -125,6 +135,7 @@ impl<'a> Context<'a> {
     }
 
     /// Appends to the log what was done, while the keys are still locked.
+    #[inline]
     pub(super) fn end_block(&mut self) {
         if let Some(end) = self.block.take().and_then(Open::commit) {
             self.client.logged = end;
@@ -154,7 +165,13 @@ impl<'a> Context<'a> {
 
     /// Leaves work for when no key is locked any more.
     pub(super) fn after(&mut self, work: impl FnOnce(&World) + 'static) {
-        self.after.push(Box::new(work));
+        let before = self.after.take();
+        self.after = Some(Box::new(|world| {
+            if let Some(before) = before {
+                before(world);
+            }
+            work(world);
+        }));
     }
 
     /// Milliseconds since the Unix epoch. Does not move while the command (or the transaction) runs.
@@ -195,9 +212,11 @@ impl<'a> Context<'a> {
     }
 
     /// Looks a key up for its value: counts as an access, and as a keyspace hit or miss.
+    #[inline]
     pub fn read(&self, key: &[u8]) -> Option<EntryRef<'_>> {
         let found = self.peek(key);
-        self.count_reads(std::iter::once((key, found)));
+        let counter = self.note_read(key, found);
+        self.world.stats.count(counter);
         found
     }
 
@@ -205,20 +224,25 @@ impl<'a> Context<'a> {
     pub fn count_reads<'k>(&self, all: impl Iterator<Item = (&'k [u8], Option<EntryRef<'k>>)>) {
         let (mut hits, mut misses) = (0, 0);
         for (key, found) in all {
-            match found {
-                Some(entry) => {
-                    hits += 1;
-                    if !self.client.no_touch {
-                        entry.touch();
-                    }
-                }
-                None => {
-                    misses += 1;
-                    self.notify_miss(key);
-                }
+            match self.note_read(key, found) {
+                Counter::Hits => hits += 1,
+                _ => misses += 1,
             }
         }
         self.count_looks(hits, misses);
+    }
+
+    /// Notes in a key that it was read, or says that it was not there; how that counts.
+    #[inline]
+    fn note_read(&self, key: &[u8], found: Option<EntryRef<'_>>) -> Counter {
+        let Some(entry) = found else {
+            self.notify_miss(key);
+            return Counter::Misses;
+        };
+        if !self.client.no_touch {
+            entry.touch();
+        }
+        Counter::Hits
     }
 
     /// Looks a key up for facts about it: counts as a keyspace hit or miss, but not as an access.
@@ -237,6 +261,7 @@ impl<'a> Context<'a> {
         found
     }
 
+    #[inline]
     fn count_looks(&self, hits: u64, misses: u64) {
         for (counter, count) in [(Counter::Hits, hits), (Counter::Misses, misses)] {
             if count > 0 {
@@ -246,11 +271,13 @@ impl<'a> Context<'a> {
     }
 
     /// The value to read; [`Context::read`] without the rest.
+    #[inline]
     pub fn view(&self, key: &[u8]) -> Option<View<'_>> {
         self.read(key).map(|entry| entry.view())
     }
 
     /// Looks a key up without counting it as anything.
+    #[inline]
     pub fn peek(&self, key: &[u8]) -> Option<EntryRef<'_>> {
         self.keys.get(self.client.db, key)
     }
@@ -342,11 +369,12 @@ impl<'a> Context<'a> {
 }
 
 /// Locks what `command`'s row says for `request`.
+#[inline]
 fn lock<'a>(world: &'a World, command: &Command, request: Request<'_>) -> Locked<'a> {
     let keyspace = &world.keyspace;
     match command.scope {
         Scope::Keys => match command.keys {
-            [spec] if spec.last == 0 => match spec.keys(request).next() {
+            [spec] if spec.is_one() => match request.get(spec.first) {
                 Some(key) => keyspace.lock_key(key, spec.access()),
                 None => keyspace.lock_none(),
             },

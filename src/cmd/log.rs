@@ -457,13 +457,9 @@ impl Drop for Replayer {
 
 impl Target for Replayer {
     fn command(&mut self, request: Request<'_>) -> Result<(), String> {
-        let command = self
-            .session
-            .world()
-            .names
-            .resolve_logged(request)
-            .map_err(|error| error.to_string())?;
-        self.session.execute(request, &mut self.out);
+        let named = self.session.named(request);
+        let command = named.resolve(request).map_err(|error| error.to_string())?;
+        self.session.execute(named, request, &mut self.out);
         let reply = self.out.chunk();
         if reply.first() == Some(&b'-') {
             let text = reply.escape_ascii().to_string();
@@ -563,7 +559,7 @@ pub(super) fn waitaof(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
     if (is_local || !local) && replicas == 0 || cx.in_exec {
         return Ok(reply(is_local));
     }
-    cx.flow = Flow::Wait(Wait {
+    cx.flow = Flow::Wait(Box::new(Wait {
         timeout_ms,
         reply: reply(is_local),
         synced: (!is_local && feed.is_on()).then(|| Synced {
@@ -571,7 +567,7 @@ pub(super) fn waitaof(cx: &mut Context<'_>, mut args: Args<'_>) -> CmdResult {
             reply: reply(true),
             is_enough: replicas == 0,
         }),
-    });
+    }));
     Ok(Reply::None)
 }
 

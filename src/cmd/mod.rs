@@ -101,9 +101,9 @@ pub enum Flow {
     /// Sends what is in the output, then closes.
     Close,
     /// Reads no further until the wait is over, then sends its reply.
-    Wait(Wait),
+    Wait(Box<Wait>),
     /// Runs the request again later.
-    Postpone(Held),
+    Postpone(Box<Held>),
     /// Ends the server.
     Shutdown,
 }
@@ -138,10 +138,44 @@ pub struct Synced {
     pub is_enough: bool,
 }
 
+/// What the first word of a request names: found once, to ask ahead for what the request needs and to run it.
+#[derive(Clone, Copy, Default)]
+pub struct Named(Option<&'static Command>);
+
+impl Named {
+    /// What `client` names by the first word of a request.
+    #[inline(always)]
+    pub fn by(world: &World, client: &Client, request: Request<'_>) -> Self {
+        Self(match client.replays {
+            false => world.names.find(request.name()),
+            true => world.names.find_logged(request.name()),
+        })
+    }
+
+    /// The row to run: the command's, or its subcommand's where it has some.
+    #[inline]
+    fn resolve(self, request: Request<'_>) -> Result<&'static Command, CmdError> {
+        table::resolve(self.0, request)
+    }
+
+    /// The first key of a request that names this.
+    #[inline]
+    fn first_key<'r>(self, request: Request<'r>) -> Option<(&'static Command, &'r [u8])> {
+        let command = self.0?;
+        let key = request.get(command.keys.first()?.first_key())?;
+        Some((command, key))
+    }
+}
+
 /// Runs one request and appends its reply to `out`.
-pub fn execute(world: &World, client: &mut Client, request: Request<'_>, out: &mut Output) -> Flow {
-    let (reply, flow) = answer(world, client, request, out);
-    client.send(reply, out);
+pub fn execute(
+    world: &World,
+    client: &mut Client,
+    named: Named,
+    request: Request<'_>,
+    out: &mut Output,
+) -> Flow {
+    let flow = answer(world, client, named, request, out);
     client.collect_mail(out);
     match flow {
         Flow::Wait(_) => client.info.blocked.store(true, Ordering::Relaxed),
@@ -154,72 +188,91 @@ pub fn execute(world: &World, client: &mut Client, request: Request<'_>, out: &m
 /// Runs a request that was held back.
 pub fn resume(world: &World, client: &mut Client, held: &Held, out: &mut Output) -> Flow {
     client.info.postponed.store(false, Ordering::Relaxed);
-    execute(world, client, held.request.as_request(), out)
+    let request = held.request.as_request();
+    let named = Named::by(world, client, request);
+    execute(world, client, named, request, out)
 }
 
+#[inline]
 fn answer(
     world: &World,
     client: &mut Client,
+    named: Named,
     request: Request<'_>,
     out: &mut Output,
-) -> (Reply, Flow) {
-    let resolved = match client.replays {
-        false => world.names.resolve(request),
-        true => world.names.resolve_logged(request),
-    };
-    let known = resolved.as_ref().ok().copied();
-    client.info.remember_command(known);
-    let command = match resolved.and_then(|command| admit(world, client, command, request)) {
+) -> Flow {
+    let command = match named.resolve(request) {
         Ok(command) => command,
         Err(error) => {
-            let error = transaction::refuse(world, client, known, error);
-            return (count_error(world, error.into()), Flow::Continue);
+            client.info.remember_command(None);
+            return refuse(world, client, None, error, out);
         }
     };
+    client.info.remember_command(Some(command));
+    if let Err(error) = admit(world, client, command, request) {
+        return refuse(world, client, Some(command), error, out);
+    }
     if let Some(at_most_ms) = pause::holds(world, client, command) {
         client.info.postponed.store(true, Ordering::Release);
         let held = Held {
             request: request.into(),
             at_most_ms,
         };
-        return (Reply::None, Flow::Postpone(held));
+        return Flow::Postpone(Box::new(held));
     }
     if client.queue.is_some() && !command.runs_in_multi() {
         transaction::enqueue(client, command, request);
-        return (Reply::Simple("QUEUED".into()), Flow::Continue);
+        client.send(Reply::Simple("QUEUED".into()), out);
+        return Flow::Continue;
     }
     if command.flags.contains(Flags::WRITE) {
         world.log.feed.wait_for_room();
     }
     let mut cx = Context::lock(world, client, command, request, out);
-    let reply = cx.run(Args::new(request, command.args_at()));
+    cx.run(Args::new(request, command.args_at), true);
     cx.end_block();
     let Context {
         flow, keys, after, ..
     } = cx;
     world.free(keys.release());
-    for work in after {
+    if let Some(work) = after {
         work(world);
     }
-    (reply, flow)
+    flow
+}
+
+/// Answers a request that may not run, or that names no command.
+#[cold]
+fn refuse(
+    world: &World,
+    client: &mut Client,
+    command: Option<&'static Command>,
+    error: CmdError,
+    out: &mut Output,
+) -> Flow {
+    let reply = transaction::refuse(world, client, command, error).into();
+    count_error(world, &reply);
+    client.send(reply, out);
+    Flow::Continue
 }
 
 /// Counts a reply that is an error under its class, the text's first word.
-fn count_error(world: &World, reply: Reply) -> Reply {
-    if let Reply::Error(text) = &reply {
+#[cold]
+fn count_error(world: &World, reply: &Reply) {
+    if let Reply::Error(text) = reply {
         let class = text.split(|&byte| byte == b' ').next().unwrap_or_default();
         world.stats.error_reply(&String::from_utf8_lossy(class));
     }
-    reply
 }
 
 /// Holds everything the row says against the request, in Redis's order.
+#[inline]
 fn admit(
     world: &World,
     client: &Client,
     command: &'static Command,
     request: Request<'_>,
-) -> Result<&'static Command, CmdError> {
+) -> Result<(), CmdError> {
     let refuse = |error| {
         world.calls.refused(command);
         Err(error)
@@ -228,7 +281,7 @@ fn admit(
         return refuse(CmdError::Arity(command.name));
     }
     if client.replays {
-        return Ok(command); // it was admitted when it was logged
+        return Ok(()); // it was admitted when it was logged
     }
     if command.flags.contains(Flags::PROTECTED) && !debug::allowed(world, client) {
         return refuse(CmdError::other(debug::NOT_ALLOWED));
@@ -260,28 +313,41 @@ fn admit(
             "ERR Replica can't interact with the keyspace", // which is what Redis takes it for
         ));
     }
-    Ok(command)
+    Ok(())
 }
 
-/// Asks for the memory that these requests will look their first keys up in, and the bits they name. For requests that came
-/// together, before the first of them runs: what each would wait for then overlaps.
+/// Asks for the memory that these requests will look their first keys up in, and the bits they name, and says what each
+/// names. For requests that came together, before the first of them runs: what each would wait for then overlaps.
+#[inline]
 pub fn prefetch<'r>(
     world: &World,
     client: &Client,
-    requests: impl IntoIterator<Item = Request<'r>>,
+    requests: impl Iterator<Item = Request<'r>> + Clone,
+    all_named: &mut [Named],
 ) {
-    let requests = requests.into_iter();
-    let keys = requests.filter_map(|request| ahead(world, client, request));
-    world.keyspace.prefetch(keys);
+    for (named, request) in all_named.iter_mut().zip(requests.clone()) {
+        *named = Named::by(world, client, request);
+    }
+    let keys = all_named.iter().zip(requests.clone()).enumerate();
+    let keys = keys.filter_map(|(at, (named, request))| {
+        let (_, key) = named.first_key(request)?;
+        Some(world.keyspace.ahead(client.db, key, at))
+    });
+    world.keyspace.prefetch(keys, |at| {
+        let request = requests.clone().nth(at)?;
+        all_named[at].0?.bit_of(request)
+    });
 }
 
 /// The first key that a request names, and the bit of it, if any: what it will look up. Of requests that came one by one
 /// from several clients, it is asked for together, by [`crate::store::Keyspace::prefetch`].
 pub fn ahead(world: &World, client: &Client, request: Request<'_>) -> Option<Ahead> {
-    let command = world.names.find(request.name())?;
-    let key = request.get(command.keys.first()?.first_key())?;
-    let bit = command.bit.and_then(|bit| bit(request));
-    Some(world.keyspace.ahead(client.db, key, bit))
+    let (command, key) = Named::by(world, client, request).first_key(request)?;
+    Some(
+        world
+            .keyspace
+            .ahead(client.db, key, command.bit_of(request)),
+    )
 }
 
 /// Undoes what a connection left behind in the keyspace. Called once when it is gone.

@@ -5,9 +5,8 @@
 //! replayed under any other.
 
 use super::acl::is_redis;
-use super::{CmdError, Command, table};
+use super::{Command, table};
 use crate::config::{Config, FatalConfig};
-use crate::resp::Request;
 
 /// What each command is called. Nothing is asked but the table of commands where no command has another name.
 #[derive(Default)]
@@ -64,20 +63,10 @@ impl Names {
         }
     }
 
-    /// The row for a request: the command's, or its subcommand's where it has some.
-    #[inline]
-    pub(super) fn resolve(&self, request: Request<'_>) -> Result<&'static Command, CmdError> {
-        table::resolve(self.find(request.name()), request)
-    }
-
-    /// As [`Names::resolve`], of a request in a log: it says the command's own name if it was logged here, and what the
-    /// command was called if a client's request was logged as it came, which Redis does.
-    pub(super) fn resolve_logged(
-        &self,
-        request: Request<'_>,
-    ) -> Result<&'static Command, CmdError> {
-        let name = request.name();
-        table::resolve(table::find(name).or_else(|| self.find(name)), request)
+    /// As [`Names::find`], of a name in a log: it says the command's own name if it was logged here, and what the command was
+    /// called if a client's request was logged as it came, which Redis does.
+    pub(super) fn find_logged(&self, name: &[u8]) -> Option<&'static Command> {
+        table::find(name).or_else(|| self.find(name))
     }
 
     /// The command that these words would run, which are its name and perhaps that of a subcommand.
@@ -230,7 +219,7 @@ mod tests {
             ("SB k 1 1", "setbit"),
             ("append k x", "append"),
         ] {
-            let found = world.names.resolve_logged(request(line).as_request());
+            let found = world.names.find_logged(request(line).as_request().name());
             assert_eq!(found.unwrap().name, logged, "{line}");
         }
         let own = |name: &str| world.names.to_log(table::find(name.as_bytes()).unwrap());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Client, Flow, Origin, User, World, execute};
+use super::{Client, Flow, Named, Origin, User, World, execute};
 use crate::config::Config;
 use crate::persist::media::Memory;
 use crate::resp::{Output, OwnedRequest, Request};
@@ -66,16 +66,22 @@ impl Session {
         self.client.replays = true;
     }
 
+    /// What a request names.
+    pub(super) fn named(&self, request: Request<'_>) -> Named {
+        Named::by(&self.world, &self.client, request)
+    }
+
     /// As [`Session::run`], of a request that is borrowed.
-    pub(super) fn execute(&mut self, request: Request<'_>, out: &mut Output) -> Flow {
-        execute(&self.world, &mut self.client, request, out)
+    pub(super) fn execute(&mut self, named: Named, request: Request<'_>, out: &mut Output) -> Flow {
+        execute(&self.world, &mut self.client, named, request, out)
     }
 
     /// Runs one request, its reply appended to `out` as it would be sent.
     pub fn run(&mut self, request: &OwnedRequest, out: &mut Output) -> Flow {
         // Accesses are dated by the last look at the clock, which otherwise is when bytes arrive.
         self.world.keyspace.clock().now_ms();
-        execute(&self.world, &mut self.client, request.as_request(), out)
+        let request = request.as_request();
+        self.execute(self.named(request), request, out)
     }
 }
 

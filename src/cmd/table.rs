@@ -341,9 +341,21 @@ const fn row(
         categories: all_categories,
         tips: &[],
         subcommands: &[],
+        args_at: if is_subcommand(name) { 2 } else { 1 },
         bit: None,
         run,
     }
+}
+
+const fn is_subcommand(name: &str) -> bool {
+    let mut rest = name.as_bytes();
+    while let [first, after @ ..] = rest {
+        if *first == b'|' {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 impl Command {

@@ -190,12 +190,15 @@ fn run_all(cx: &mut Context<'_>, queue: &Queue) {
         let request = request.as_request();
         // A command before it may have changed what this user may do, and so may anybody since it was queued.
         let admitted = acl::check_again(cx, request).and_then(|()| cx.admit_in_exec(command));
-        let reply = match admitted {
-            Ok(()) => cx.run(Args::new(request, command.args_at())),
-            Err(error) => count_error(cx.world, error.into()),
-        };
-        if !killed {
-            cx.client.send(reply, cx.out);
+        match admitted {
+            Ok(()) => cx.run(Args::new(request, command.args_at), !killed),
+            Err(error) => {
+                let reply = error.into();
+                count_error(cx.world, &reply);
+                if !killed {
+                    cx.client.send(reply, cx.out);
+                }
+            }
         }
     }
     cx.in_exec = false;

@@ -259,7 +259,14 @@ impl World {
     /// Frees bitmaps, with no lock held: those that take long on another thread.
     #[inline]
     pub(super) fn free(&self, garbage: Vec<Bitmap>) {
-        if !garbage.is_empty() && garbage.iter().map(weight).sum::<u64>() > LONG_TO_FREE {
+        if !garbage.is_empty() {
+            self.free_some(garbage);
+        }
+    }
+
+    #[cold]
+    fn free_some(&self, garbage: Vec<Bitmap>) {
+        if garbage.iter().map(weight).sum::<u64>() > LONG_TO_FREE {
             self.lazyfree.free(garbage, 0);
         }
     }

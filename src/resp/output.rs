@@ -62,12 +62,13 @@ impl Output {
     #[inline]
     pub fn push(&mut self, reply: Reply, version: Version) {
         match reply {
+            Reply::Bulk(bytes) => return self.bulk(bytes),
             Reply::Integer(n) => self.number(b':', n),
             Reply::Ok => self.tail.extend_from_slice(b"+OK\r\n"),
-            Reply::Bulk(bytes) => self.bulk(bytes),
             Reply::Null if version == Version::Resp2 => self.tail.extend_from_slice(b"$-1\r\n"),
-            other => self.push_uncommon(other, version),
+            other => return self.push_uncommon(other, version),
         }
+        std::mem::forget(reply); // it holds nothing, and to find that out again takes longer than a digit
     }
 
     fn push_uncommon(&mut self, reply: Reply, version: Version) {

@@ -38,7 +38,7 @@ use tokio::{
 
 use super::{Shared, buffers, crowd, listener::Peer};
 use crate::{
-    cmd::{self, Client, Flow, Held, Origin, Wait},
+    cmd::{self, Client, Flow, Held, Named, Origin, Wait},
     resp::{Limits, Output, Parser},
     stats::Counter,
 };
@@ -282,6 +282,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let world = &*self.shared.world;
         let mut limits = self.limits();
         let mut start = None;
+        let mut named = [Named::default(); TOGETHER];
+        let mut next = 0;
         for ran in 0..TURN {
             if ran == 0 || self.parser.ahead(&self.input).len() == 0 {
                 if ran > 0 && start.get_or_insert_with(Instant::now).elapsed() > TURN_TIME {
@@ -292,8 +294,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let most = if limits.authenticated { TOGETHER } else { 1 };
                 self.parser.look_ahead(&self.input, &limits, most);
                 let ahead = self.parser.ahead(&self.input);
+                next = 0;
                 if ahead.len() > 1 {
-                    cmd::prefetch(world, &self.client, ahead);
+                    cmd::prefetch(world, &self.client, ahead, &mut named);
+                } else {
+                    ahead.for_each(|one| named[0] = Named::by(world, &self.client, one));
                 }
             }
             let request = match self.parser.next(&self.input, &limits) {
@@ -312,15 +317,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.shared.warn_of_http(&self.client.info.addr);
                 return Step::End(End::Refused);
             }
-            match cmd::execute(world, &mut self.client, request, &mut self.output) {
+            let this = std::mem::take(&mut named[next]);
+            next += 1;
+            match cmd::execute(world, &mut self.client, this, request, &mut self.output) {
                 Flow::Continue => {
                     if limits.authenticated && !self.client.authenticated {
                         self.parser.cut_again(); // RESET made a stranger of it
                     }
                 }
                 Flow::Close => return Step::End(End::Done),
-                Flow::Wait(wait) => return Step::Wait(Box::new(wait)),
-                Flow::Postpone(held) => return Step::Postpone(Box::new(held)),
+                Flow::Wait(wait) => return Step::Wait(wait),
+                Flow::Postpone(held) => return Step::Postpone(held),
                 Flow::Shutdown => {
                     self.shared.stopper.stop();
                     return Step::End(End::Stopping);
@@ -383,8 +390,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             match cmd::resume(world, &mut self.client, &held, &mut self.output) {
                 Flow::Continue => return Ok(()),
                 Flow::Close => return Err(End::Done),
-                Flow::Wait(wait) => return self.wait(wait).await,
-                Flow::Postpone(again) => held = again,
+                Flow::Wait(wait) => return self.wait(*wait).await,
+                Flow::Postpone(again) => held = *again,
                 Flow::Shutdown => {
                     self.shared.stopper.stop();
                     return Err(End::Stopping);

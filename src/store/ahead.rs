@@ -4,6 +4,7 @@
 
 use smallvec::SmallVec;
 
+use super::entry::Entry;
 use super::keyspace::Spot;
 use super::prefetch::prefetch;
 use super::{Access, Keyspace};
@@ -15,63 +16,74 @@ const STEP: usize = 16;
 /// A bit that will be looked at or changed.
 pub type Look = (u64, Access);
 
-/// A key that will be looked up.
+/// A key that will be looked up, and what tells which bit of its value.
 #[derive(Clone, Copy, Debug)]
-pub struct Ahead {
+pub struct Ahead<B = Option<Look>> {
     db: usize,
     spot: Spot,
-    /// The bit of its value, where one is named, and what for.
-    bit: Option<Look>,
+    bit: B,
 }
 
 impl Keyspace {
-    /// What will be looked up in database `db`: the key, and one bit of its value, where one is named. Together with others,
-    /// [`Self::prefetch`] asks for it.
-    pub fn ahead(&self, db: usize, key: &[u8], bit: Option<Look>) -> Ahead {
+    /// What will be looked up in database `db`: the key, and what tells a bit of its value, which is asked only where there
+    /// are so many that the bit makes a difference. Together with others, [`Self::prefetch`] asks for it.
+    #[inline]
+    pub fn ahead<B>(&self, db: usize, key: &[u8], bit: B) -> Ahead<B> {
         let spot = self.spot(key);
         prefetch(&raw const self.shards()[spot.shard]);
         Ahead { db, spot, bit }
     }
 
-    /// Asks for all that looking these up will read.
-    pub fn prefetch(&self, keys: impl IntoIterator<Item = Ahead>) {
-        let mut keys = keys.into_iter();
-        loop {
-            let step: SmallVec<[Ahead; STEP]> = keys.by_ref().take(STEP).collect();
-            self.prefetch_step(&step);
-            if step.len() < STEP {
-                return;
+    /// Asks for all that looking these up will read; `bit` says which bit of its value will be looked at in each, if any.
+    #[inline]
+    pub fn prefetch<B: Copy>(
+        &self,
+        keys: impl IntoIterator<Item = Ahead<B>>,
+        bit: impl Fn(B) -> Option<Look>,
+    ) {
+        let mut step = SmallVec::<[_; STEP]>::new();
+        for key in keys {
+            step.push(key);
+            if step.len() == STEP {
+                self.prefetch_step(&step, &bit);
+                step.clear();
             }
         }
+        self.prefetch_step(&step, &bit);
     }
 
-    fn prefetch_step(&self, keys: &[Ahead]) {
+    #[inline]
+    fn prefetch_step<B: Copy>(&self, keys: &[Ahead<B>], bit: impl Fn(B) -> Option<Look>) {
         // The shared locks are held over all steps. They close no circle, since none of them is waited for.
-        let shards = keys
-            .iter()
-            .map(|key| self.shards()[key.spot.shard].0.try_read());
-        let shards: SmallVec<[_; STEP]> = shards.collect();
-        let segments = || {
-            keys.iter().zip(&shards).filter_map(|(key, shard)| {
-                let table = shard.as_ref()?.table(key.db)?;
-                Some((key, table.segment(key.spot.fingerprint)?))
-            })
-        };
-        segments().for_each(|(key, segment)| segment.prefetch_line(key.spot.fingerprint));
-        let entries = segments().filter_map(|(key, segment)| {
-            let entry = segment.likely(key.spot.fingerprint)?;
-            entry.prefetch();
-            Some((entry, key.bit?))
-        });
-        let with_bits: SmallVec<[_; STEP]> = entries.collect();
-        let bits = with_bits.iter().filter_map(|(entry, (bit, access))| {
-            let View::Chunked(bitmap) = entry.view() else {
-                return None;
-            };
-            Some((bitmap.ahead(*bit), *access == Access::Write))
-        });
-        let bits: SmallVec<[_; STEP]> = bits.collect();
-        bits.iter()
-            .for_each(|(bit, changes)| bit.prefetch(*changes));
+        let mut shards = [const { None }; STEP];
+        for (to, key) in shards.iter_mut().zip(keys) {
+            *to = self.shards()[key.spot.shard].0.try_read();
+        }
+        let mut segments = [None; STEP];
+        for ((to, key), shard) in segments.iter_mut().zip(keys).zip(&shards) {
+            let table = shard.as_ref().and_then(|shard| shard.table(key.db));
+            *to = table.and_then(|table| table.segment(key.spot.fingerprint));
+            if let Some(segment) = to {
+                segment.prefetch_line(key.spot.fingerprint);
+            }
+        }
+        let mut entries = [None; STEP];
+        for ((to, key), segment) in entries.iter_mut().zip(keys).zip(segments) {
+            *to = segment.and_then(|segment| segment.likely(key.spot.fingerprint));
+            if let Some(entry) = to {
+                entry.prefetch();
+            }
+        }
+        let mut bits = SmallVec::<[_; STEP]>::new();
+        for (key, entry) in keys.iter().zip(entries) {
+            if let Some(View::Chunked(bitmap)) = entry.map(Entry::view)
+                && let Some((bit, access)) = bit(key.bit)
+            {
+                bits.push((bitmap.ahead(bit), access == Access::Write));
+            }
+        }
+        for (bit, changes) in bits {
+            bit.prefetch(changes);
+        }
     }
 }

@@ -383,7 +383,7 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
     let held = keyspace.lock_all(Access::Write);
     let ahead = |db, name: &[u8; 4], bit| keyspace.ahead(db, name, bit);
     let bit = Some((7, Access::Write));
-    keyspace.prefetch(names.iter().map(|name| ahead(0, name, bit)));
+    keyspace.prefetch(names.iter().map(|name| ahead(0, name, bit)), |bit| bit);
     drop(held);
     for (db, count) in [
         (0, 0),
@@ -395,7 +395,8 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
         (usize::MAX, 50),
     ] {
         for bit in [None, bit] {
-            keyspace.prefetch(names[..count].iter().map(|name| ahead(db, name, bit)));
+            let keys = names[..count].iter().map(|name| ahead(db, name, bit));
+            keyspace.prefetch(keys, |bit| bit);
         }
     }
     drop(keyspace.lock_all(Access::Write)); // every shared lock was given back

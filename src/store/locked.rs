@@ -31,8 +31,20 @@ impl Guard<'_> {
 enum Guards<'a> {
     None,
     One((usize, Guard<'a>)),
-    /// In the order of the set.
-    Many(Ranked, Vec<Guard<'a>>),
+    /// Apart, so that one is quickly moved.
+    Many(Box<Many<'a>>),
+}
+
+/// Guards in the order of the set.
+struct Many<'a> {
+    shards: Ranked,
+    guards: Vec<Guard<'a>>,
+}
+
+impl Many<'_> {
+    fn place(&self, shard: usize) -> usize {
+        self.shards.rank(shard).expect(UNPLANNED)
+    }
 }
 
 const UNPLANNED: &str = "the plan names every key";
@@ -42,7 +54,7 @@ impl<'a> Guards<'a> {
     fn shard(&self, at: usize) -> &Shard {
         match self {
             Guards::One((shard, guard)) if *shard == at => guard.shard(),
-            Guards::Many(shards, guards) => guards[shards.rank(at).expect(UNPLANNED)].shard(),
+            Guards::Many(many) => many.guards[many.place(at)].shard(),
             _ => panic!("{UNPLANNED}"),
         }
     }
@@ -51,7 +63,10 @@ impl<'a> Guards<'a> {
     fn shard_mut(&mut self, at: usize) -> &mut Shard {
         let guard = match self {
             Guards::One((shard, guard)) if *shard == at => guard,
-            Guards::Many(shards, guards) => &mut guards[shards.rank(at).expect(UNPLANNED)],
+            Guards::Many(many) => {
+                let place = many.place(at);
+                &mut many.guards[place]
+            }
             _ => panic!("{UNPLANNED}"),
         };
         match guard {
@@ -75,6 +90,7 @@ pub struct Locked<'a> {
 }
 
 impl<'a> Locked<'a> {
+    #[inline]
     fn new(keyspace: &'a Keyspace, guards: Guards<'a>) -> Self {
         Self {
             keyspace,
@@ -86,6 +102,7 @@ impl<'a> Locked<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn none(keyspace: &'a Keyspace) -> Self {
         Self::new(keyspace, Guards::None)
     }
@@ -103,10 +120,12 @@ impl<'a> Locked<'a> {
     ) -> Self {
         let mut guards = Vec::with_capacity(shards.len());
         guards.extend(shards.iter().map(lock));
-        Self::new(keyspace, Guards::Many(Ranked::new(shards), guards))
+        let shards = Ranked::new(shards);
+        Self::new(keyspace, Guards::Many(Box::new(Many { shards, guards })))
     }
 
     /// Releases the locks. The bitmaps that were replaced under them are left for the caller to free.
+    #[inline]
     pub fn release(self) -> Vec<Bitmap> {
         self.replaced
     }

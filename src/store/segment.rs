@@ -83,10 +83,20 @@ impl Line {
         entries: [const { None }; LINE],
         fingerprints: [EMPTY; LINE],
     };
+
+    /// How many fingerprints here are smaller, which is the slot where a search goes on. Counted without branches, which a
+    /// processor would guess wrong every other time.
+    #[inline]
+    fn below(&self, fingerprint: u32) -> usize {
+        let smaller = |here: &u32| usize::from(*here < fingerprint);
+        self.fingerprints.iter().map(smaller).sum()
+    }
 }
 
 pub(super) struct Segment {
     lines: Box<[Line]>,
+    /// How many of the lines are the home of some fingerprint: those before the slack.
+    homes: u32,
     /// The smallest fingerprint that belongs here: `depth` leading bits that all of them share, then zeros.
     first: u32,
     depth: u8,
@@ -115,6 +125,7 @@ impl Segment {
             .min();
         let mut new = Self {
             lines: Box::default(),
+            homes: 0,
             first,
             depth,
             len: entries.len() as u32,
@@ -131,7 +142,8 @@ impl Segment {
         let fits = |lines: usize| {
             let mut free = 0;
             entries.iter().all(|(fingerprint, _)| {
-                free = home(*fingerprint, self.depth, lines).max(free) + 1;
+                let home = home(*fingerprint, self.depth, lines - slack(lines));
+                free = (home * LINE).max(free) + 1;
                 free <= lines * LINE
             })
         };
@@ -139,6 +151,7 @@ impl Segment {
             lines = next_size(lines);
         }
         self.lines = (0..lines).map(|_| Line::EMPTY).collect();
+        self.homes = (lines - slack(lines)) as u32;
         let mut free = 0;
         for (fingerprint, entry) in entries {
             let at = self.home(fingerprint).max(free);
@@ -157,10 +170,16 @@ impl Segment {
         taken
     }
 
-    /// The first slot of the line where an entry with this fingerprint would stand if it were alone.
+    /// The line where an entry with this fingerprint would stand if it were alone.
+    #[inline]
+    fn home_line(&self, fingerprint: u32) -> usize {
+        home(fingerprint, self.depth, self.homes as usize)
+    }
+
+    /// The first slot of that line.
     #[inline]
     fn home(&self, fingerprint: u32) -> usize {
-        home(fingerprint, self.depth, self.lines.len())
+        self.home_line(fingerprint) * LINE
     }
 
     #[inline]
@@ -219,20 +238,29 @@ impl Segment {
     /// The slot that holds `key`.
     #[inline]
     pub fn find(&self, fingerprint: u32, key: &[u8]) -> Option<usize> {
-        let first = self.home(fingerprint) / LINE;
-        for (number, line) in self.lines.iter().enumerate().skip(first) {
-            for (slot, here) in line.fingerprints.iter().enumerate() {
-                if *here < fingerprint {
-                    continue;
-                }
-                if *here > fingerprint {
+        let (line, slot, _) = self.locate(fingerprint, key)?;
+        Some(line * LINE + slot)
+    }
+
+    /// The entry of `key`.
+    #[inline]
+    pub fn get(&self, fingerprint: u32, key: &[u8]) -> Option<&Entry> {
+        let (.., entry) = self.locate(fingerprint, key)?;
+        Some(entry)
+    }
+
+    /// The line, the slot in it and the entry of `key`.
+    #[inline]
+    fn locate(&self, fingerprint: u32, key: &[u8]) -> Option<(usize, usize, &Entry)> {
+        for at in self.home_line(fingerprint).. {
+            let line = self.lines.get(at)?;
+            for slot in line.below(fingerprint)..LINE {
+                if line.fingerprints[slot] != fingerprint {
                     return None;
                 }
-                if line.entries[slot]
-                    .as_ref()
-                    .is_some_and(|entry| entry.key() == key)
-                {
-                    return Some(number * LINE + slot);
+                let entry = line.entries[slot].as_ref();
+                if let Some(entry) = entry.filter(|entry| entry.key() == key) {
+                    return Some((at, slot, entry));
                 }
             }
         }
@@ -242,19 +270,19 @@ impl Segment {
     /// Asks for the line where a search for this fingerprint begins.
     #[inline]
     pub fn prefetch_line(&self, fingerprint: u32) {
-        prefetch(&raw const self.lines[self.home(fingerprint) / LINE]);
+        prefetch(&raw const self.lines[self.home_line(fingerprint)]);
     }
 
     /// The first entry that has this fingerprint, which is nearly always the only one.
     #[inline]
     pub fn likely(&self, fingerprint: u32) -> Option<&Entry> {
-        let home = &self.lines[self.home(fingerprint) / LINE..];
-        let slots = home
-            .iter()
-            .flat_map(|line| line.fingerprints.iter().zip(&line.entries));
-        let mut near = slots.skip_while(|(here, _)| **here < fingerprint);
-        let (here, entry) = near.next()?;
-        entry.as_ref().filter(|_| *here == fingerprint)
+        let mut near = self.lines[self.home_line(fingerprint)..].iter();
+        let (line, slot) = near.find_map(|line| {
+            let slot = line.below(fingerprint);
+            (slot < LINE).then_some((line, slot))
+        })?;
+        let entry = line.entries[slot].as_ref();
+        entry.filter(|_| line.fingerprints[slot] == fingerprint)
     }
 
     /// The entry in a slot that [`Segment::find`] or [`Segment::insert`] named.
@@ -478,12 +506,12 @@ impl Segment {
     }
 }
 
-/// The first slot of the line where an entry would stand if it were alone.
+/// The line, of so many that are homes, where an entry would stand if it were alone.
 #[inline]
-fn home(fingerprint: u32, depth: u8, lines: usize) -> usize {
+fn home(fingerprint: u32, depth: u8, homes: usize) -> usize {
     // The bits below the segment's own, as a fraction of the homes.
     let within = fingerprint.unbounded_shl(depth.into());
-    ((u64::from(within) * (lines - slack(lines)) as u64) >> 32) as usize * LINE
+    ((u64::from(within) * homes as u64) >> 32) as usize
 }
 
 /// The leading bits alone.

@@ -63,8 +63,7 @@ impl Shard {
         key: &[u8],
         moment: &Moment<'_>,
     ) -> Option<&Entry> {
-        let table = self.table(db)?;
-        let entry = table.entry(table.find(fingerprint, key)?);
+        let entry = self.table(db)?.get(fingerprint, key)?;
         (!entry.is_due(moment)).then_some(entry)
     }
 

@@ -123,6 +123,12 @@ impl Table {
         Some(Place { segment, slot })
     }
 
+    /// The entry of a key.
+    #[inline]
+    pub fn get(&self, fingerprint: u32, key: &[u8]) -> Option<&Entry> {
+        self.segment(fingerprint)?.get(fingerprint, key)
+    }
+
     #[inline]
     pub fn entry(&self, place: Place) -> &Entry {
         self.segments[place.segment].entry(place.slot)

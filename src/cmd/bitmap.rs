@@ -37,12 +37,12 @@ impl OffsetLimit {
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn bit_offset(cx: &Context<'_>, offset: Option<i64>) -> Result<u64, CmdError> {
     OffsetLimit::of(cx).judge(offset)
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn take_offset(cx: &Context<'_>, args: &mut Args<'_>) -> Result<u64, CmdError> {
     bit_offset(cx, parse_i64(args.take()?))
 }

@@ -296,9 +296,13 @@ impl ClientInfo {
     /// Counts a command it ran.
     #[inline]
     pub(super) fn count_command(&self) {
-        // Only its own connection writes here, so this needs no atomic addition.
-        let commands = self.commands.load(Ordering::Relaxed);
-        self.commands.store(commands + 1, Ordering::Relaxed);
+        Self::count(&self.commands, 1);
+    }
+
+    /// Adds to one of the numbers here that only its own connection writes, which needs no atomic addition.
+    #[inline]
+    pub fn count(number: &AtomicU64, n: u64) {
+        number.store(number.load(Ordering::Relaxed) + n, Ordering::Relaxed);
     }
 
     /// Bytes it holds besides its buffers: what it queued, watches and is subscribed to.

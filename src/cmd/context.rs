@@ -212,7 +212,7 @@ impl<'a> Context<'a> {
     }
 
     /// Looks a key up for its value: counts as an access, and as a keyspace hit or miss.
-    #[inline]
+    #[inline(always)]
     pub fn read(&self, key: &[u8]) -> Option<EntryRef<'_>> {
         let found = self.peek(key);
         let counter = self.note_read(key, found);
@@ -271,7 +271,7 @@ impl<'a> Context<'a> {
     }
 
     /// The value to read; [`Context::read`] without the rest.
-    #[inline]
+    #[inline(always)]
     pub fn view(&self, key: &[u8]) -> Option<View<'_>> {
         self.read(key).map(|entry| entry.view())
     }

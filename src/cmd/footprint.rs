@@ -135,6 +135,13 @@ pub(super) fn used() -> u64 {
     (USED.load(Ordering::Relaxed) + untold).max(0) as u64
 }
 
+/// Bytes in use as they were at most a tenth of a second ago: for guesses, at the price of reading a number that hardly ever
+/// changes.
+#[inline]
+pub(super) fn lately() -> u64 {
+    USED.load(Ordering::Relaxed).max(0) as u64
+}
+
 /// Asks the allocator again for [`used`], unless somebody did a moment ago. Whether it was asked.
 pub(super) fn refresh() -> bool {
     let asked = ASKED.load(Ordering::Relaxed);

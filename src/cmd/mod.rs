@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 mod acl;
 mod admin;
+mod ahead;
 mod args;
 mod aside;
 mod bitfield;
@@ -72,6 +73,7 @@ mod transaction;
 mod world;
 
 pub use acl::{Acl, AclError, User};
+pub use ahead::{Named, ahead, prefetch};
 pub use args::Args;
 pub use ceiling::{Ceiling, Room};
 pub use client::{Client, ClientInfo, Clients, Origin};
@@ -88,7 +90,6 @@ pub use saves::{Farewell, Saves, may_end, tick};
 pub use world::World;
 
 use crate::resp::{Output, OwnedRequest, Reply, Request};
-use crate::store::Ahead;
 
 /// What a handler answers.
 pub type CmdResult = Result<Reply, CmdError>;
@@ -136,35 +137,6 @@ pub struct Synced {
     pub reply: Reply,
     /// Whether that ends the wait.
     pub is_enough: bool,
-}
-
-/// What the first word of a request names: found once, to ask ahead for what the request needs and to run it.
-#[derive(Clone, Copy, Default)]
-pub struct Named(Option<&'static Command>);
-
-impl Named {
-    /// What `client` names by the first word of a request.
-    #[inline(always)]
-    pub fn by(world: &World, client: &Client, request: Request<'_>) -> Self {
-        Self(match client.replays {
-            false => world.names.find(request.name()),
-            true => world.names.find_logged(request.name()),
-        })
-    }
-
-    /// The row to run: the command's, or its subcommand's where it has some.
-    #[inline]
-    fn resolve(self, request: Request<'_>) -> Result<&'static Command, CmdError> {
-        table::resolve(self.0, request)
-    }
-
-    /// The first key of a request that names this.
-    #[inline]
-    fn first_key<'r>(self, request: Request<'r>) -> Option<(&'static Command, &'r [u8])> {
-        let command = self.0?;
-        let key = request.get(command.keys.first()?.first_key())?;
-        Some((command, key))
-    }
 }
 
 /// Runs one request and appends its reply to `out`.
@@ -314,40 +286,6 @@ fn admit(
         ));
     }
     Ok(())
-}
-
-/// Asks for the memory that these requests will look their first keys up in, and the bits they name, and says what each
-/// names. For requests that came together, before the first of them runs: what each would wait for then overlaps.
-#[inline]
-pub fn prefetch<'r>(
-    world: &World,
-    client: &Client,
-    requests: impl Iterator<Item = Request<'r>> + Clone,
-    all_named: &mut [Named],
-) {
-    for (named, request) in all_named.iter_mut().zip(requests.clone()) {
-        *named = Named::by(world, client, request);
-    }
-    let keys = all_named.iter().zip(requests.clone()).enumerate();
-    let keys = keys.filter_map(|(at, (named, request))| {
-        let (_, key) = named.first_key(request)?;
-        Some(world.keyspace.ahead(client.db, key, at))
-    });
-    world.keyspace.prefetch(keys, |at| {
-        let request = requests.clone().nth(at)?;
-        all_named[at].0?.bit_of(request)
-    });
-}
-
-/// The first key that a request names, and the bit of it, if any: what it will look up. Of requests that came one by one
-/// from several clients, it is asked for together, by [`crate::store::Keyspace::prefetch`].
-pub fn ahead(world: &World, client: &Client, request: Request<'_>) -> Option<Ahead> {
-    let (command, key) = Named::by(world, client, request).first_key(request)?;
-    Some(
-        world
-            .keyspace
-            .ahead(client.db, key, command.bit_of(request)),
-    )
 }
 
 /// Undoes what a connection left behind in the keyspace. Called once when it is gone.

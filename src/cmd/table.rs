@@ -395,25 +395,33 @@ pub(super) fn with_subcommands(
 }
 
 /// The row for a request whose name is that of `command`: this, or its subcommand's where it has some.
-#[inline]
+#[inline(always)]
 pub(super) fn resolve(
     command: Option<&'static Command>,
     request: Request<'_>,
 ) -> Result<&'static Command, CmdError> {
-    let command = command.ok_or_else(|| unknown_command(request))?;
-    match request.get(1) {
-        Some(word) if !command.subcommands.is_empty() => {
-            subcommand(command, word).ok_or_else(|| {
-                let mut text = b"ERR unknown subcommand '".to_vec();
-                text.extend_from_slice(c_string(word, 128));
-                text.extend_from_slice(b"'. Try ");
-                text.extend(request.name().to_ascii_uppercase());
-                text.extend_from_slice(b" HELP.");
-                CmdError::Quoting(text)
-            })
-        }
-        _ => Ok(command),
+    match command {
+        Some(command) if command.subcommands.is_empty() => Ok(command),
+        Some(container) => resolve_in(container, request),
+        None => Err(unknown_command(request)),
     }
+}
+
+fn resolve_in(
+    container: &'static Command,
+    request: Request<'_>,
+) -> Result<&'static Command, CmdError> {
+    let Some(word) = request.get(1) else {
+        return Ok(container);
+    };
+    subcommand(container, word).ok_or_else(|| {
+        let mut text = b"ERR unknown subcommand '".to_vec();
+        text.extend_from_slice(c_string(word, 128));
+        text.extend_from_slice(b"'. Try ");
+        text.extend(request.name().to_ascii_uppercase());
+        text.extend_from_slice(b" HELP.");
+        CmdError::Quoting(text)
+    })
 }
 
 /// The subcommand of this name, in any case of letters.
@@ -437,6 +445,7 @@ pub(super) fn by_full_name(
 }
 
 /// Redis shows the name and, up to 128 bytes in all, the arguments.
+#[cold]
 fn unknown_command(request: Request<'_>) -> CmdError {
     const SHOWN: usize = 128;
     let mut shown = Vec::new();

@@ -161,9 +161,9 @@ impl Parser {
             .map(move |&whole| self.request(whole, buf))
     }
 
-    /// Whether nothing comes after the requests that have been cut.
+    /// Whether nothing comes after the requests that have been cut, not even an error.
     pub fn is_last(&self, buf: &[u8]) -> bool {
-        self.at == buf.len()
+        self.at == buf.len() && self.error.is_none()
     }
 
     /// How many bytes of the buffer are done with: those of every request handed out. The caller drops that many from the

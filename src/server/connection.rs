@@ -38,7 +38,7 @@ use tokio::{
 
 use super::{Shared, buffers, crowd, listener::Peer};
 use crate::{
-    cmd::{self, Client, Flow, Held, Named, Origin, Wait},
+    cmd::{self, Client, ClientInfo, Flow, Held, Named, Origin, Wait},
     resp::{Limits, Output, Parser},
     stats::Counter,
 };
@@ -286,6 +286,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut next = 0;
         for ran in 0..TURN {
             if ran == 0 || self.parser.ahead(&self.input).len() == 0 {
+                if ran > 0 && self.parser.is_last(&self.input) {
+                    return Step::Read;
+                }
                 if ran > 0 && start.get_or_insert_with(Instant::now).elapsed() > TURN_TIME {
                     return Step::Yield;
                 }
@@ -517,10 +520,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             written += count;
             self.output.advance(count);
-            self.client
-                .info
-                .bytes_out
-                .fetch_add(count as u64, Ordering::Relaxed);
+            ClientInfo::count(&self.client.info.bytes_out, count as u64);
             let stats = &self.shared.world.stats;
             stats.add(Counter::OutputBytes, count as u64);
             stats.count(Counter::Writes);
@@ -536,9 +536,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let world = &self.shared.world;
         let info = &self.client.info;
-        info.bytes_in.fetch_add(count as u64, Ordering::Relaxed);
+        ClientInfo::count(&info.bytes_in, count as u64);
         info.active_ms
-            .store(world.keyspace.clock().now_ms(), Ordering::Relaxed);
+            .store(world.keyspace.clock().about_now_ms(), Ordering::Relaxed);
         world.stats.add(Counter::InputBytes, count as u64);
         world.stats.count(Counter::Reads);
         let queued = info.queued_bytes.load(Ordering::Relaxed);

@@ -4,7 +4,6 @@
 
 use smallvec::SmallVec;
 
-use super::entry::Entry;
 use super::keyspace::Spot;
 use super::prefetch::prefetch;
 use super::{Access, Keyspace};
@@ -12,6 +11,9 @@ use crate::bits::View;
 
 /// Keys whose memory is asked for together: about as many cache misses as a core can have under way, two for each.
 const STEP: usize = 16;
+
+/// Not even as many are mostly there at once from connections that send one by one, and room for more would only be cleared.
+const FEW: usize = 4;
 
 /// A bit that will be looked at or changed.
 pub type Look = (u64, Access);
@@ -45,21 +47,29 @@ impl Keyspace {
         for key in keys {
             step.push(key);
             if step.len() == STEP {
-                self.prefetch_step(&step, &bit);
+                self.prefetch_step::<B, STEP>(&step, &bit);
                 step.clear();
             }
         }
-        self.prefetch_step(&step, &bit);
+        match step.len() {
+            0 => {}
+            1..=FEW => self.prefetch_step::<B, FEW>(&step, bit),
+            _ => self.prefetch_step::<B, STEP>(&step, bit),
+        }
     }
 
     #[inline]
-    fn prefetch_step<B: Copy>(&self, keys: &[Ahead<B>], bit: impl Fn(B) -> Option<Look>) {
+    fn prefetch_step<B: Copy, const MOST: usize>(
+        &self,
+        keys: &[Ahead<B>],
+        bit: impl Fn(B) -> Option<Look>,
+    ) {
         // The shared locks are held over all steps. They close no circle, since none of them is waited for.
-        let mut shards = [const { None }; STEP];
+        let mut shards = [const { None }; MOST];
         for (to, key) in shards.iter_mut().zip(keys) {
             *to = self.shards()[key.spot.shard].0.try_read();
         }
-        let mut segments = [None; STEP];
+        let mut segments = [None; MOST];
         for ((to, key), shard) in segments.iter_mut().zip(keys).zip(&shards) {
             let table = shard.as_ref().and_then(|shard| shard.table(key.db));
             *to = table.and_then(|table| table.segment(key.spot.fingerprint));
@@ -67,16 +77,18 @@ impl Keyspace {
                 segment.prefetch_line(key.spot.fingerprint);
             }
         }
-        let mut entries = [None; STEP];
+        let mut entries = [None; MOST];
         for ((to, key), segment) in entries.iter_mut().zip(keys).zip(segments) {
             *to = segment.and_then(|segment| segment.likely(key.spot.fingerprint));
             if let Some(entry) = to {
                 entry.prefetch();
             }
         }
-        let mut bits = SmallVec::<[_; STEP]>::new();
+        let mut bits = SmallVec::<[_; MOST]>::new();
         for (key, entry) in keys.iter().zip(entries) {
-            if let Some(View::Chunked(bitmap)) = entry.map(Entry::view)
+            let Some(entry) = entry else { continue };
+            entry.prefetch_end();
+            if let View::Chunked(bitmap) = entry.view()
                 && let Some((bit, access)) = bit(key.bit)
             {
                 bits.push((bitmap.ahead(bit), access == Access::Write));

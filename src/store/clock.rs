@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::time::{ClockId, clock_gettime};
+
 use super::Tracking;
 
 /// Where the keyspace reads the time.
@@ -27,14 +29,30 @@ struct LastSecond(AtomicU32);
 impl Clock {
     /// Milliseconds since the Unix epoch; negative before it.
     pub fn now_ms(&self) -> i64 {
+        self.read(|| match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+            Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+        })
+    }
+
+    /// As [`Clock::now_ms`], up to a tick of the system ago, which is ten milliseconds at most: a fifth of the time to read.
+    #[inline]
+    pub fn about_now_ms(&self) -> i64 {
+        #[cfg(target_os = "linux")]
+        const COARSE: ClockId = ClockId::CLOCK_REALTIME_COARSE;
+        #[cfg(not(target_os = "linux"))]
+        const COARSE: ClockId = ClockId::CLOCK_REALTIME;
+        self.read(|| {
+            // It cannot fail for a clock that exists.
+            clock_gettime(COARSE).map_or(0, |now| now.tv_sec() * 1000 + now.tv_nsec() / 1_000_000)
+        })
+    }
+
+    #[inline]
+    fn read(&self, system: impl FnOnce() -> i64) -> i64 {
         match self {
             Clock::System => {
-                let now = match SystemTime::now().duration_since(UNIX_EPOCH) {
-                    Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-                    Err(before) => {
-                        -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX)
-                    }
-                };
+                let now = system();
                 let second = seconds(now);
                 if LAST_SECOND.0.load(Ordering::Relaxed) != second {
                     LAST_SECOND.0.store(second, Ordering::Relaxed);

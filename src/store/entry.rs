@@ -110,10 +110,16 @@ impl Entry {
         self.0.key()
     }
 
-    /// Asks for the memory of a short entry, ahead of its use.
+    /// Asks for the beginning of its memory, ahead of its use: all of most entries.
     #[inline]
     pub fn prefetch(&self) {
         self.0.prefetch();
+    }
+
+    /// Asks for the end of its memory, when the beginning is there.
+    #[inline]
+    pub fn prefetch_end(&self) {
+        self.0.prefetch_end();
     }
 
     /// The value, in whichever form it is held.

@@ -157,12 +157,21 @@ impl Allocation {
         unsafe { self.0.as_ref() }
     }
 
-    /// Asks for the header, and for what lies a cache line behind it, which is seldom far from the end of a short entry.
+    /// Asks for the header, and for what stands in the same cache line behind it.
     #[inline]
     pub fn prefetch(&self) {
-        // Addresses only: nothing is read, so neither needs to be inside the allocation.
-        prefetch(self.0.as_ptr().cast::<u8>());
-        prefetch(self.0.as_ptr().cast::<u8>().wrapping_add(64));
+        prefetch(self.0.as_ptr());
+    }
+
+    /// Asks for the last cache line, if it is not the first. Reads the header.
+    #[inline]
+    pub fn prefetch_end(&self) {
+        const LINE: usize = 64;
+        let first = self.0.as_ptr().addr();
+        let last = first + self.shape().size() - 1;
+        if last / LINE != first / LINE {
+            prefetch(self.0.as_ptr().with_addr(last));
+        }
     }
 
     #[inline]

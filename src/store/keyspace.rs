@@ -241,23 +241,13 @@ impl Keyspace {
     #[inline]
     pub(super) fn lock(&self, shard: usize, access: Access) -> Guard<'_> {
         let shard = &self.shards[shard].0;
-        for _ in 0..SPINS {
-            let guard = match access {
-                Access::Read => shard.try_read().map(Guard::Read),
-                Access::Write => shard.try_write().map(Guard::Write),
-            };
-            if let Some(guard) = guard {
-                return guard;
-            }
-            std::hint::spin_loop();
-        }
-        match access {
-            Access::Read => Guard::Read(shard.read()),
-            Access::Write => Guard::Write(shard.write()),
+        match try_lock(shard, access) {
+            Some(guard) => guard,
+            None => lock_busy(shard, access),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn spot(&self, key: &[u8]) -> Spot {
         let hash = self.hash.of(key);
         Spot {
@@ -306,6 +296,28 @@ impl Keyspace {
     pub(super) fn random(&self) -> u64 {
         let count = self.random.fetch_add(1, Ordering::Relaxed);
         self.hash.of(&count.to_le_bytes())
+    }
+}
+
+#[inline]
+fn try_lock(shard: &RwLock<Shard>, access: Access) -> Option<Guard<'_>> {
+    match access {
+        Access::Read => shard.try_read().map(Guard::Read),
+        Access::Write => shard.try_write().map(Guard::Write),
+    }
+}
+
+#[cold]
+fn lock_busy(shard: &RwLock<Shard>, access: Access) -> Guard<'_> {
+    for _ in 0..SPINS {
+        std::hint::spin_loop();
+        if let Some(guard) = try_lock(shard, access) {
+            return guard;
+        }
+    }
+    match access {
+        Access::Read => Guard::Read(shard.read()),
+        Access::Write => Guard::Write(shard.write()),
     }
 }
 

@@ -50,7 +50,7 @@ impl Many<'_> {
 const UNPLANNED: &str = "the plan names every key";
 
 impl<'a> Guards<'a> {
-    #[inline]
+    #[inline(always)]
     fn shard(&self, at: usize) -> &Shard {
         match self {
             Guards::One((shard, guard)) if *shard == at => guard.shard(),

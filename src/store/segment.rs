@@ -259,7 +259,7 @@ impl Segment {
                     return None;
                 }
                 let entry = line.entries[slot].as_ref();
-                if let Some(entry) = entry.filter(|entry| entry.key() == key) {
+                if let Some(entry) = entry.filter(|entry| is_same(entry.key(), key)) {
                     return Some((at, slot, entry));
                 }
             }
@@ -270,7 +270,8 @@ impl Segment {
     /// Asks for the line where a search for this fingerprint begins.
     #[inline]
     pub fn prefetch_line(&self, fingerprint: u32) {
-        prefetch(&raw const self.lines[self.home_line(fingerprint)]);
+        let home = &raw const self.lines[self.home_line(fingerprint)];
+        prefetch(home);
     }
 
     /// The first entry that has this fingerprint, which is nearly always the only one.
@@ -399,8 +400,9 @@ impl Segment {
         self.taken = snapshot;
         into.reserve(self.len());
         for batch in self.lines.chunks_mut(COPY_BATCH) {
-            let entries = batch.iter().flat_map(|line| &line.entries);
-            entries.flatten().for_each(Entry::prefetch);
+            let entries = || batch.iter().flat_map(|line| &line.entries).flatten();
+            entries().for_each(Entry::prefetch);
+            entries().for_each(Entry::prefetch_end);
             let entries = batch.iter_mut().flat_map(|line| &mut line.entries);
             for entry in entries.flatten() {
                 if entry.is_fresh() {
@@ -503,6 +505,27 @@ impl Segment {
         }
         assert_eq!(self.len(), len);
         assert!(self.len() <= most(self.slots()));
+    }
+}
+
+/// Whether two keys are equal.
+///
+/// Up to 32 bytes, as most keys are, by the ends that overlap in the middle. The C library's way reads a whole vector and
+/// leaves out what is beyond the end, but waits for that too where it is in the next cache line: for one of two entries of
+/// 32 bytes, some 70 ns.
+#[inline]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match a.len() {
+        16..=32 => {
+            a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk()
+        }
+        8..16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+        4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
+        0..4 => a.iter().eq(b),
+        _ => a == b,
     }
 }
 

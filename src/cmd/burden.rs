@@ -27,13 +27,13 @@ pub struct Burden {
 }
 
 impl World {
-    /// To be called when a connection's buffers, which hold so many bytes now, may have changed. The connection may be told
-    /// to close by this.
+    /// To be called when a connection's buffers may have changed, with how many bytes they hold now. The connection may be
+    /// told to close by this.
     #[inline]
-    pub fn weigh(&self, info: &ClientInfo, buffers: usize) {
+    pub fn weigh(&self, info: &ClientInfo, buffers: impl FnOnce() -> usize) {
         match self.config.maxmemory_clients() {
             0 => {}
-            limit => self.weigh_below(info, buffers, limit),
+            limit => self.weigh_below(info, buffers(), limit),
         }
     }
 

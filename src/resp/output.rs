@@ -189,7 +189,9 @@ impl Output {
     /// Gives back the buffer of an output that is empty.
     pub fn reclaim(&mut self) -> Option<BytesMut> {
         (self.is_empty() && self.tail.capacity() > 0).then(|| {
-            self.queue = VecDeque::new();
+            if self.queue.capacity() > 0 {
+                self.queue = VecDeque::new();
+            }
             std::mem::take(&mut self.tail)
         })
     }

@@ -247,7 +247,7 @@ impl Parser {
     fn cut(&mut self, buf: &[u8], limits: &Limits) -> Result<Option<Whole>, ProtocolError> {
         let first_span = self.whole.last().map_or(0, |last| last.end_span);
         if self.missing == 0 && limits.max_bulk >= USUAL_BULK as u64 {
-            if let Some(whole) = self.cut_usual(buf, first_span) {
+            if let Some(whole) = self.cut_usual(buf, limits, first_span) {
                 return Ok(Some(whole));
             }
             self.spans.truncate(first_span);
@@ -286,17 +286,26 @@ impl Parser {
         }
     }
 
-    /// Cuts a request of the form that nearly all have: it is there as a whole, and has up to nine words of at most
-    /// [`USUAL_BULK`] bytes. Any other is left to those who remember how far they came; of this one, only a few short lines
-    /// have then been looked at twice.
+    /// Cuts a request of the form that nearly all have: it is there as a whole, and has up to 99 words of at most
+    /// [`USUAL_BULK`] bytes, or nine of a client that has not authenticated. Any other is left to those who remember how far
+    /// they came; of this one, only a few short lines have then been looked at twice.
     #[inline]
-    fn cut_usual(&mut self, buf: &[u8], first_span: usize) -> Option<Whole> {
+    fn cut_usual(&mut self, buf: &[u8], limits: &Limits, first_span: usize) -> Option<Whole> {
         let begin = self.at;
         let all = buf.get(begin..)?;
-        let ([b'*', words @ b'1'..=b'9', b'\r', _], mut rest) = all.split_first_chunk()? else {
-            return None;
+        let (words, mut rest) = match *all {
+            [b'*', one @ b'1'..=b'9', b'\r', _, ref rest @ ..] => (one - b'0', rest),
+            [
+                b'*',
+                ten @ b'1'..=b'9',
+                one @ b'0'..=b'9',
+                b'\r',
+                _,
+                ref rest @ ..,
+            ] if limits.authenticated => ((ten - b'0') * 10 + (one - b'0'), rest),
+            _ => return None,
         };
-        for _ in b'0'..*words {
+        for _ in 0..words {
             let (line, len) = usual_length(rest.first_chunk()?)?;
             self.spans.push(Span {
                 start: all.len() - rest.len() + line,

@@ -79,6 +79,8 @@ pub(super) struct Connection<S> {
     input: BytesMut,
     /// Replies not yet written.
     output: Output,
+    /// Whether the stream has passed on all that was written to it.
+    flushed: bool,
     /// The position in the log that has to be on the disk before the replies are written; 0 for none.
     awaits: u64,
     /// Since when the replies have exceeded the soft limit.
@@ -150,6 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             parser: Parser::new(),
             input: BytesMut::new(),
             output: Output::new(),
+            flushed: true,
             awaits: 0,
             over_soft_limit: None,
             alarm,
@@ -295,7 +298,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 // Whether a stranger may send what comes next depends on what this request does.
                 limits.authenticated = self.client.authenticated;
                 let most = if limits.authenticated { TOGETHER } else { 1 };
-                self.parser.look_ahead(&self.input, &limits, most);
+                if ran > 0 || !self.parser.is_last(&self.input) {
+                    self.parser.look_ahead(&self.input, &limits, most);
+                }
                 let ahead = self.parser.ahead(&self.input);
                 next = 0;
                 if ahead.len() > 1 {
@@ -503,11 +508,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if !self.is_synced(cx) {
             return Poll::Pending;
         }
+        if self.flushed && self.output.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        self.flushed = false;
         let mut written = 0;
         loop {
             let chunk = self.output.chunk();
             if chunk.is_empty() {
-                return Pin::new(&mut self.stream).poll_flush(cx); // TLS holds some back
+                ready!(Pin::new(&mut self.stream).poll_flush(cx))?; // TLS holds some back
+                self.flushed = true;
+                return Poll::Ready(Ok(()));
             }
             if written >= TURN_BYTES {
                 // After the others, and after a look whether sockets have something new. Woken at once, this task would come
@@ -574,9 +585,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Gives back what a connection with nothing to do does not need.
     fn rest(&mut self) {
-        if self.output.is_empty()
-            && let Some(buffer) = self.output.reclaim()
-        {
+        if let Some(buffer) = self.output.reclaim() {
             buffers::give(buffer);
         }
         if self.input.is_empty() {
@@ -599,12 +608,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Tells how much memory this connection holds. A worker's buffers are only lent to it.
     fn weigh(&self) {
-        let input = match self.input.capacity() {
-            lent if lent <= 2 * buffers::SIZE => self.input.len(),
-            own => own,
-        };
-        let buffers = input + self.parser.heap_bytes() + self.output.held();
-        self.shared.world.weigh(&self.client.info, buffers);
+        self.shared.world.weigh(&self.client.info, || {
+            let input = match self.input.capacity() {
+                lent if lent <= 2 * buffers::SIZE => self.input.len(),
+                own => own,
+            };
+            input + self.parser.heap_bytes() + self.output.held()
+        });
     }
 }
 

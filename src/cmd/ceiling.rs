@@ -262,6 +262,11 @@ fn evict_until(world: &World, mut chosen: MutexGuard<'_, Chosen>, extra: u64, li
             world.ceiling.wake();
             return Room::Soon;
         }
+        // This thread may have been held up since it read the limit, and keys must not go for one that is no more. Who
+        // changed it had the new one looked at.
+        if world.config.maxmemory() != limit {
+            return Room::Enough;
+        }
         let Some(evicted) = world.keyspace.evict(policy, samples, pool) else {
             return Room::None;
         };

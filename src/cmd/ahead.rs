@@ -9,6 +9,11 @@ use crate::store::Ahead;
 /// thirty thousand keys, which are so many bytes, the two are level, and with a hundred thousand it is 0.254 and 0.210.
 const NEAR: u64 = 2 << 20;
 
+#[inline]
+fn all_is_near() -> bool {
+    footprint::lately() < NEAR
+}
+
 /// What the first word of a request names: found once, to ask ahead for what the request needs and to run it.
 #[derive(Clone, Copy, Default)]
 pub struct Named(Option<&'static Command>);
@@ -50,7 +55,7 @@ pub fn prefetch<'r>(
     for (named, request) in all_named.iter_mut().zip(requests.clone()) {
         *named = Named::by(world, client, request);
     }
-    if footprint::lately() < NEAR {
+    if all_is_near() {
         return;
     }
     let keys = all_named.iter().zip(requests.clone()).enumerate();
@@ -67,7 +72,7 @@ pub fn prefetch<'r>(
 /// The first key that a request names, and the bit of it, if any: what it will look up. Of requests that came one by one
 /// from several clients, it is asked for together, by [`crate::store::Keyspace::prefetch`].
 pub fn ahead(world: &World, client: &Client, request: Request<'_>) -> Option<Ahead> {
-    if footprint::lately() < NEAR {
+    if all_is_near() {
         return None;
     }
     let (command, key) = Named::by(world, client, request).first_key(request)?;

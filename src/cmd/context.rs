@@ -8,7 +8,7 @@ use super::{
 };
 use crate::bits::View;
 use crate::persist::aof::Open;
-use crate::resp::{Output, Request};
+use crate::resp::{Output, Reply, Request};
 use crate::stats::Counter;
 use crate::store::{Access, EntryMut, EntryRef, Locked, Removed, Value};
 
@@ -80,10 +80,7 @@ impl<'a> Context<'a> {
     pub(super) fn run(&mut self, args: Args<'_>, sends: bool) {
         let running = self.world.calls.start(self.command);
         self.said = Said::Nothing;
-        let reply = match (self.command.run)(self, args) {
-            Ok(reply) => reply,
-            Err(error) => error.into(),
-        };
+        let reply = (self.command.run)(self, args).unwrap_or_else(Reply::from);
         if self.said == Said::Request && self.block.is_some() {
             let own = self.world.names.to_log(self.command);
             let words = args.request().iter().enumerate();
@@ -98,6 +95,12 @@ impl<'a> Context<'a> {
         monitor::show(self.world, self.client, self.command, args.request());
         self.world.stats.count(Counter::Commands);
         self.client.info.count_command();
+        self.answer(reply, sends);
+    }
+
+    /// Counts a reply if it is an error, and sends it, unless told not to.
+    #[inline]
+    pub(super) fn answer(&mut self, reply: Reply, sends: bool) {
         if reply.is_error() {
             count_error(self.world, &reply);
         }

@@ -11,10 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::client::Watched;
-use super::{
-    Args, Client, CmdError, CmdResult, Command, Context, Flags, Flow, Scope, World, acl,
-    count_error,
-};
+use super::{Args, Client, CmdError, CmdResult, Command, Context, Flags, Flow, Scope, World, acl};
 use crate::resp::{OwnedRequest, Reply, Request};
 use crate::store::{Access, Locked, Watch};
 
@@ -192,13 +189,7 @@ fn run_all(cx: &mut Context<'_>, queue: &Queue) {
         let admitted = acl::check_again(cx, request).and_then(|()| cx.admit_in_exec(command));
         match admitted {
             Ok(()) => cx.run(Args::new(request, command.args_at), !killed),
-            Err(error) => {
-                let reply = error.into();
-                count_error(cx.world, &reply);
-                if !killed {
-                    cx.client.send(reply, cx.out);
-                }
-            }
+            Err(error) => cx.answer(error.into(), !killed),
         }
     }
     cx.in_exec = false;

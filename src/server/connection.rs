@@ -289,7 +289,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut next = 0;
         for ran in 0..TURN {
             if ran == 0 || self.parser.ahead(&self.input).len() == 0 {
-                if ran > 0 && self.parser.is_last(&self.input) {
+                let cut = self.parser.is_last(&self.input);
+                if ran > 0 && cut {
                     return Step::Read;
                 }
                 if ran > 0 && start.get_or_insert_with(Instant::now).elapsed() > TURN_TIME {
@@ -298,7 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 // Whether a stranger may send what comes next depends on what this request does.
                 limits.authenticated = self.client.authenticated;
                 let most = if limits.authenticated { TOGETHER } else { 1 };
-                if ran > 0 || !self.parser.is_last(&self.input) {
+                if !cut {
                     self.parser.look_ahead(&self.input, &limits, most);
                 }
                 let ahead = self.parser.ahead(&self.input);
@@ -325,7 +326,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.shared.warn_of_http(&self.client.info.addr);
                 return Step::End(End::Refused);
             }
-            let this = std::mem::take(&mut named[next]);
+            let this = named[next];
             next += 1;
             match cmd::execute(world, &mut self.client, this, request, &mut self.output) {
                 Flow::Continue => {

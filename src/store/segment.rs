@@ -270,8 +270,7 @@ impl Segment {
     /// Asks for the line where a search for this fingerprint begins.
     #[inline]
     pub fn prefetch_line(&self, fingerprint: u32) {
-        let home = &raw const self.lines[self.home_line(fingerprint)];
-        prefetch(home);
+        prefetch(&raw const self.lines[self.home_line(fingerprint)]);
     }
 
     /// The first entry that has this fingerprint, which is nearly always the only one.

@@ -61,14 +61,25 @@ impl Output {
     /// Appends a reply.
     #[inline]
     pub fn push(&mut self, reply: Reply, version: Version) {
+        if !self.push_short(&reply, version) {
+            self.push_uncommon(reply, version);
+        }
+    }
+
+    /// Appends a reply if it is one of the most common, which need not be moved for it; whether it was.
+    ///
+    /// Moving a reply reads in large pieces what was written just before in small ones, for which a processor has to wait: 5 ns
+    /// of the 120 that a GETBIT in a pipeline takes.
+    #[inline]
+    pub fn push_short(&mut self, reply: &Reply, version: Version) -> bool {
         match reply {
-            Reply::Bulk(bytes) => return self.bulk(bytes),
-            Reply::Integer(n) => self.number(b':', n),
+            Reply::Integer(n) => self.number(b':', *n),
+            Reply::Bulk(bytes) if bytes.len() < SHARE => self.short_bulk(bytes),
             Reply::Ok => self.tail.extend_from_slice(b"+OK\r\n"),
             Reply::Null if version == Version::Resp2 => self.tail.extend_from_slice(b"$-1\r\n"),
-            other => return self.push_uncommon(other, version),
+            _ => return false,
         }
-        std::mem::forget(reply); // it holds nothing, and to find that out again takes longer than a digit
+        true
     }
 
     fn push_uncommon(&mut self, reply: Reply, version: Version) {
@@ -216,17 +227,24 @@ impl Output {
     }
 
     #[inline]
-    fn bulk(&mut self, bytes: Blob) {
+    fn short_bulk(&mut self, bytes: &[u8]) {
         self.header(b'$', bytes.len());
+        self.tail.extend_from_slice(bytes);
+        self.tail.extend_from_slice(b"\r\n");
+    }
+
+    fn bulk(&mut self, bytes: Blob) {
         if bytes.len() < SHARE {
-            self.tail.extend_from_slice(&bytes);
-        } else {
-            match bytes.into_shared() {
-                Ok(bytes) => self.enqueue(Piece::Bytes(bytes)),
-                Err(bytes) => self.tail.extend_from_slice(&bytes),
+            return self.short_bulk(&bytes);
+        }
+        match bytes.into_shared() {
+            Err(bytes) => self.short_bulk(&bytes),
+            Ok(bytes) => {
+                self.header(b'$', bytes.len());
+                self.enqueue(Piece::Bytes(bytes));
+                self.tail.extend_from_slice(b"\r\n");
             }
         }
-        self.tail.extend_from_slice(b"\r\n");
     }
 
     fn stream(&mut self, source: Box<dyn Source>) {

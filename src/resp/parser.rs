@@ -152,6 +152,7 @@ impl Parser {
     }
 
     /// The requests that have been cut and not been handed out.
+    #[inline(always)]
     pub fn ahead<'b>(
         &'b self,
         buf: &'b [u8],
@@ -159,6 +160,17 @@ impl Parser {
         self.whole[self.given..]
             .iter()
             .map(move |&whole| self.request(whole, buf))
+    }
+
+    /// The first so many of them have been taken.
+    pub fn hand_out(&mut self, count: usize) {
+        debug_assert!(count <= self.whole.len() - self.given);
+        self.given += count;
+    }
+
+    /// What came after the last of them, if it was no request.
+    pub fn error(&self) -> Option<ProtocolError> {
+        self.error
     }
 
     /// Whether nothing comes after the requests that have been cut, not even an error.
@@ -219,7 +231,7 @@ impl Parser {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn request<'b>(&'b self, whole: Whole, buf: &'b [u8]) -> Request<'b> {
         let bytes = if whole.inline {
             &self.unescaped
@@ -293,27 +305,30 @@ impl Parser {
     fn cut_usual(&mut self, buf: &[u8], limits: &Limits, first_span: usize) -> Option<Whole> {
         let begin = self.at;
         let all = buf.get(begin..)?;
-        let (words, mut rest) = match *all {
-            [b'*', one @ b'1'..=b'9', b'\r', _, ref rest @ ..] => (one - b'0', rest),
-            [
-                b'*',
-                ten @ b'1'..=b'9',
-                one @ b'0'..=b'9',
-                b'\r',
-                _,
-                ref rest @ ..,
-            ] if limits.authenticated => ((ten - b'0') * 10 + (one - b'0'), rest),
+        let (words, mut at) = match *all {
+            [b'*', one @ b'1'..=b'9', b'\r', ..] => (one - b'0', 4),
+            [b'*', ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', ..] if limits.authenticated => {
+                ((ten - b'0') * 10 + (one - b'0'), 5)
+            }
             _ => return None,
         };
-        for _ in 0..words {
-            let (line, len) = usual_length(rest.first_chunk()?)?;
-            self.spans.push(Span {
-                start: all.len() - rest.len() + line,
-                len,
-            });
-            rest = rest.get(line + len + 2..)?;
+        // Not word by word: room for so many, no more and no fewer, is looked for once. Those after one that is not of this
+        // form are of none.
+        let mut usual = true;
+        self.spans.extend((0..words).map(|_| {
+            let line = all.get(at..).and_then(<[u8]>::first_chunk);
+            let Some((line, len)) = line.and_then(usual_length).filter(|_| usual) else {
+                usual = false;
+                return Span { start: 0, len: 0 };
+            };
+            let start = at + line;
+            at = start + len + 2;
+            Span { start, len }
+        }));
+        let end = begin + at;
+        if !usual || end > buf.len() {
+            return None;
         }
-        let end = buf.len() - rest.len();
         (self.begin, self.at, self.searched) = (begin, end, 0);
         Some(Whole {
             begin,

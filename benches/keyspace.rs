@@ -163,8 +163,11 @@ fn run(row: &Row) -> bool {
     let together = time(reads / BATCH, |batch| {
         let names = (batch * BATCH..(batch + 1) * BATCH).map(pick);
         let keys: Vec<_> = names.clone().map(key).collect();
-        let keys = keys.iter().map(|key| keyspace.ahead(0, key, None));
-        keyspace.prefetch(keys, |bit| bit);
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| keyspace.ahead(0, key, None))
+            .collect();
+        keyspace.prefetch(&keys, |bit| bit);
         wrong += names
             .map(|name| u64::from(!(row.right)(&keyspace, name)))
             .sum::<u64>();

@@ -191,6 +191,13 @@ impl World {
 }
 
 impl World {
+    /// Whether no more is in use than `maxmemory` allows.
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        let limit = self.config.maxmemory();
+        limit == 0 || self.fits(0, limit)
+    }
+
     /// Whether `extra` bytes more keep what is in use below `limit`.
     #[inline]
     fn fits(&self, extra: u64, limit: u64) -> bool {

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::calls::Lap;
 use super::mailbox::Mailbox;
 use super::transaction::{Queue, Watching};
 use super::{Command, User, World, table};
@@ -35,6 +36,8 @@ pub struct Client {
     pub replays: bool,
     /// CLIENT NO-TOUCH: its reads do not count as accesses.
     pub no_touch: bool,
+    /// When its last command ended, while the next is to follow at once.
+    pub(super) lap: Lap,
 }
 
 /// CLIENT REPLY.
@@ -70,6 +73,7 @@ impl Client {
             logged: 0,
             replays: false,
             no_touch: false,
+            lap: Lap::default(),
         }
     }
 
@@ -79,6 +83,12 @@ impl Client {
         if !self.replies.silent() {
             out.push(reply, self.version);
         }
+    }
+
+    /// As [`Client::send`], of one of the most common replies, which stays where it is; whether it is one.
+    #[inline]
+    pub(super) fn send_short(&self, reply: &Reply, out: &mut Output) -> bool {
+        !self.replies.silent() && out.push_short(reply, self.version)
     }
 
     /// As [`Client::send`], of the start of an array whose `len` replies follow one by one.
@@ -291,12 +301,6 @@ impl ClientInfo {
             Some(watched) => (watched.keys, false),
             None => (0, false),
         }
-    }
-
-    /// Counts a command it ran.
-    #[inline]
-    pub(super) fn count_command(&self) {
-        Self::count(&self.commands, 1);
     }
 
     /// Adds to one of the numbers here that only its own connection writes, which needs no atomic addition.

@@ -1,16 +1,19 @@
 //! What a handler works with: the caller, the server, and the keys its row locked.
 
+use std::mem;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::calls::Lap;
 use super::{
-    Args, Client, CmdError, Command, Flags, Flow, Scope, World, count_error, latency, monitor,
+    Args, Client, ClientInfo, CmdError, CmdResult, Command, Flags, Flow, Scope, World, count_error,
+    latency, monitor,
 };
 use crate::bits::View;
 use crate::persist::aof::Open;
 use crate::resp::{Output, Reply, Request};
 use crate::stats::Counter;
-use crate::store::{Access, EntryMut, EntryRef, Locked, Removed, Value};
+use crate::store::{Access, EntryMut, EntryRef, Found, Locked, Removed, Value};
 
 /// The keys of a running command, in the caller's database unless another is named.
 pub struct Context<'a> {
@@ -48,16 +51,15 @@ enum Said {
 pub(super) type After = Box<dyn FnOnce(&World)>;
 
 impl<'a> Context<'a> {
-    /// Locks what `command` needs for `request`.
+    /// What `command` works with, whose keys are locked.
     #[inline]
-    pub(super) fn lock(
+    pub(super) fn new(
         world: &'a World,
         client: &'a mut Client,
         command: &'static Command,
-        request: Request<'_>,
+        keys: Locked<'a>,
         out: &'a mut Output,
     ) -> Self {
-        let keys = lock(world, command, request);
         // Looked at under the locks: a log begins while all keys are locked.
         let logs = command.flags.contains(Flags::WRITE) && world.log.feed.is_on();
         let block = logs.then(|| world.log.feed.open());
@@ -78,9 +80,9 @@ impl<'a> Context<'a> {
     /// Runs the row's handler on `args` and sends its reply, unless told not to.
     #[inline]
     pub(super) fn run(&mut self, args: Args<'_>, sends: bool) {
-        let running = self.world.calls.start(self.command);
+        let running = self.world.calls.start(self.command, self.client.lap);
         self.said = Said::Nothing;
-        let reply = (self.command.run)(self, args).unwrap_or_else(Reply::from);
+        let result = (self.command.run)(self, args);
         if self.said == Said::Request && self.block.is_some() {
             let own = self.world.names.to_log(self.command);
             let words = args.request().iter().enumerate();
@@ -89,18 +91,59 @@ impl<'a> Context<'a> {
                 _ => word,
             }));
         }
-        if let Some(took) = running.end(reply.is_error()) {
+        if let Some(took) = running.end(1, is_failure(&result).into(), &mut self.client.lap) {
             self.took_long(args.request(), took);
         }
         monitor::show(self.world, self.client, self.command, args.request());
         self.world.stats.count(Counter::Commands);
-        self.client.info.count_command();
-        self.answer(reply, sends);
+        ClientInfo::count(&self.client.info.commands, 1);
+        self.answer(result, sends);
     }
 
-    /// Counts a reply if it is an error, and sends it, unless told not to.
+    /// Runs the row's handler on each of these requests, short reads whose keys are locked elsewhere and found, and sends the
+    /// replies. Since none of them takes long, they are timed together.
     #[inline]
-    pub(super) fn answer(&mut self, reply: Reply, sends: bool) {
+    pub(super) fn run_reads<'r>(
+        &mut self,
+        reads: impl Iterator<Item = (Request<'r>, &'a Found<'a>)>,
+    ) {
+        let command = self.command;
+        self.client.info.remember_command(Some(command));
+        let running = self.world.calls.start(command, Lap::default());
+        let (mut ran, mut failed, mut last) = (0, 0, None);
+        for (request, found) in reads {
+            self.keys.borrow(found);
+            let result = (command.run)(self, Args::new(request, command.args_at));
+            ran += 1;
+            failed += u64::from(is_failure(&result));
+            self.answer(result, true);
+            last = Some(request);
+        }
+        let took = running.end(ran, failed, &mut self.client.lap);
+        if let (Some(took), Some(last)) = (took, last) {
+            self.took_long(last, took);
+        }
+        self.world.stats.add(Counter::Commands, ran);
+        ClientInfo::count(&self.client.info.commands, ran);
+    }
+
+    /// Sends what a command came to, unless told not to, and counts it if it is an error.
+    #[inline]
+    pub(super) fn answer(&mut self, result: CmdResult, sends: bool) {
+        if let Ok(reply) = &result
+            && sends
+            && self.client.send_short(reply, self.out)
+        {
+            if !matches!(reply, Reply::Bulk(_)) {
+                mem::forget(result); // it holds nothing, and to find that out again takes longer than a digit
+            }
+            return;
+        }
+        self.answer_at_length(result.unwrap_or_else(Reply::from), sends);
+    }
+
+    #[inline(never)]
+    fn answer_at_length(&mut self, reply: Reply, sends: bool) {
         if reply.is_error() {
             count_error(self.world, &reply);
         }
@@ -205,6 +248,10 @@ impl<'a> Context<'a> {
     /// gone after. Not inside a transaction.
     pub(super) fn unlocked(&mut self, request: Request<'_>, work: impl FnOnce(&'a World)) {
         debug_assert!(!self.in_exec, "a transaction keeps its locks to its end");
+        debug_assert!(
+            !self.keys.is_borrowed(),
+            "whoever holds these locks may hold others"
+        );
         self.end_block();
         self.keys = self.world.keyspace.lock_none();
         work(self.world);
@@ -371,9 +418,14 @@ impl<'a> Context<'a> {
     }
 }
 
+#[inline]
+fn is_failure(result: &CmdResult) -> bool {
+    matches!(result, Err(_) | Ok(Reply::Error(_)))
+}
+
 /// Locks what `command`'s row says for `request`.
 #[inline]
-fn lock<'a>(world: &'a World, command: &Command, request: Request<'_>) -> Locked<'a> {
+pub(super) fn lock<'a>(world: &'a World, command: &Command, request: Request<'_>) -> Locked<'a> {
     let keyspace = &world.keyspace;
     match command.scope {
         Scope::Keys => match command.keys {

@@ -34,6 +34,12 @@ impl Gate {
         self.0.load(Ordering::Relaxed) & bar as u8 != 0
     }
 
+    /// Whether there is no reason.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+
     /// Why a command may not run now.
     #[inline]
     pub(super) fn check(
@@ -42,7 +48,7 @@ impl Gate {
         client: &Client,
         command: &Command,
     ) -> Result<(), CmdError> {
-        if self.0.load(Ordering::Relaxed) == 0 && !world.log.is_troubled() {
+        if self.is_open() && !world.log.is_troubled() {
             return Ok(());
         }
         self.check_bars(world, client, command)

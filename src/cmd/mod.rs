@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering;
 
 mod acl;
 mod admin;
-mod ahead;
 mod args;
 mod aside;
 mod bitfield;
@@ -55,6 +54,7 @@ mod monitor;
 mod notify;
 mod object;
 mod pause;
+mod pipeline;
 mod pubsub;
 mod renames;
 mod roaring;
@@ -73,8 +73,8 @@ mod transaction;
 mod world;
 
 pub use acl::{Acl, AclError, User};
-pub use ahead::{Named, ahead, prefetch};
 pub use args::Args;
+use calls::Lap;
 pub use ceiling::{Ceiling, Room};
 pub use client::{Client, ClientInfo, Clients, Origin};
 pub use command::{Categories, Command, Flags, Handler, KeyFlags, KeySpec, Scope};
@@ -85,6 +85,7 @@ pub use loading::{LoadError, Loading, load};
 pub use log::{Logs, end as end_log, tick as tend_log};
 pub use metrics::Metrics;
 pub use pause::is_on as is_paused;
+pub use pipeline::{Named, ahead, run_together};
 pub use renames::Names;
 pub use saves::{Farewell, Saves, may_end, tick};
 pub use world::World;
@@ -101,6 +102,8 @@ pub enum Flow {
     Continue,
     /// Sends what is in the output, then closes.
     Close,
+    /// Closes at once, and says in the log that somebody speaks HTTP.
+    Refuse,
     /// Reads no further until the wait is over, then sends its reply.
     Wait(Box<Wait>),
     /// Runs the request again later.
@@ -141,6 +144,19 @@ pub struct Synced {
 
 /// Runs one request and appends its reply to `out`.
 pub fn execute(
+    world: &World,
+    client: &mut Client,
+    named: Named,
+    request: Request<'_>,
+    out: &mut Output,
+) -> Flow {
+    client.lap = Lap::default();
+    run(world, client, named, request, out)
+}
+
+/// As [`execute`], of a request that may follow another at once.
+#[inline]
+fn run(
     world: &World,
     client: &mut Client,
     named: Named,
@@ -200,7 +216,8 @@ fn answer(
     if command.flags.contains(Flags::WRITE) {
         world.log.feed.wait_for_room();
     }
-    let mut cx = Context::lock(world, client, command, request, out);
+    let keys = context::lock(world, command, request);
+    let mut cx = Context::new(world, client, command, keys, out);
     cx.run(Args::new(request, command.args_at), true);
     cx.end_block();
     let Context {

@@ -19,6 +19,12 @@ pub struct Pause {
 }
 
 impl Pause {
+    /// Whether there is a pause, or was one until a moment ago.
+    #[inline]
+    pub(super) fn is_set(&self) -> bool {
+        self.until.load(Ordering::Relaxed) != 0
+    }
+
     /// Whether there is a pause at `now`, in milliseconds since the Unix epoch; the milliseconds it lasts.
     fn left(&self, now: impl FnOnce() -> i64) -> Option<u64> {
         let until = self.until.load(Ordering::Relaxed);

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Client, Flow, Named, Origin, User, World, execute};
+use super::{Client, Flow, Named, Origin, User, World, execute, run_together};
 use crate::config::Config;
 use crate::persist::media::Memory;
-use crate::resp::{Output, OwnedRequest, Request};
-use crate::store::Clock;
+use crate::resp::{Limits, Output, OwnedRequest, Parser, Request};
+use crate::store::{Clock, TOGETHER};
 
 /// A connection with no network under it.
 pub struct Session {
@@ -76,6 +76,22 @@ impl Session {
         execute(&self.world, &mut self.client, named, request, out)
     }
 
+    /// Runs the whole requests in `input`, those that come together as a connection runs them, and appends their replies to
+    /// `out`. Stops at one that has a connection do something else than go on. How many bytes of `input` are done with.
+    pub fn run_pipeline(&mut self, parser: &mut Parser, input: &[u8], out: &mut Output) -> usize {
+        self.world.keyspace.clock().now_ms();
+        let limits = Limits::default();
+        while parser.look_ahead(input, &limits, TOGETHER) {
+            let ahead = parser.ahead(input);
+            let (count, flow) = run_together(&self.world, &mut self.client, ahead, out);
+            parser.hand_out(count);
+            if !matches!(flow, Flow::Continue) {
+                break;
+            }
+        }
+        parser.release()
+    }
+
     /// Runs one request, its reply appended to `out` as it would be sent.
     pub fn run(&mut self, request: &OwnedRequest, out: &mut Output) -> Flow {
         // Accesses are dated by the last look at the clock, which otherwise is when bytes arrive.
@@ -95,20 +111,32 @@ impl Session {
         let request = OwnedRequest::from_words(words).expect("a request has a name");
         let mut out = Output::new();
         self.run(&request, &mut out);
-        let mut sent = Vec::new();
-        while !out.is_empty() {
-            let chunk = out.chunk();
-            sent.extend_from_slice(chunk);
-            let len = chunk.len();
-            out.advance(len);
-        }
-        sent
+        sent(out)
+    }
+
+    /// Runs the requests in `bytes`, which are whole, as [`Session::run_pipeline`] does, and returns all their replies.
+    pub fn pipe(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Output::new();
+        self.run_pipeline(&mut Parser::new(), bytes, &mut out);
+        sent(out)
     }
 
     /// Runs a command written as words with single spaces between, and returns its reply as text.
     pub fn say(&mut self, line: &str) -> String {
         String::from_utf8_lossy(&self.ask(line.split(' '))).into_owned()
     }
+}
+
+/// All that waits, as bytes on the wire.
+fn sent(mut out: Output) -> Vec<u8> {
+    let mut sent = Vec::new();
+    while !out.is_empty() {
+        let chunk = out.chunk();
+        sent.extend_from_slice(chunk);
+        let len = chunk.len();
+        out.advance(len);
+    }
+    sent
 }
 
 impl Drop for Session {

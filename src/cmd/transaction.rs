@@ -189,7 +189,7 @@ fn run_all(cx: &mut Context<'_>, queue: &Queue) {
         let admitted = acl::check_again(cx, request).and_then(|()| cx.admit_in_exec(command));
         match admitted {
             Ok(()) => cx.run(Args::new(request, command.args_at), !killed),
-            Err(error) => cx.answer(error.into(), !killed),
+            Err(error) => cx.answer(Err(error), !killed),
         }
     }
     cx.in_exec = false;

@@ -38,9 +38,10 @@ use tokio::{
 
 use super::{Shared, buffers, crowd, listener::Peer};
 use crate::{
-    cmd::{self, Client, ClientInfo, Flow, Held, Named, Origin, Wait},
+    cmd::{self, Client, ClientInfo, Flow, Held, Origin, Wait},
     resp::{Limits, Output, Parser},
     stats::Counter,
+    store::TOGETHER,
 };
 
 /// How many requests run before other connections of this worker get their turn.
@@ -52,9 +53,6 @@ const TURN_TIME: Duration = Duration::from_micros(100);
 /// How many bytes of long replies are written before other connections of this worker get their turn: some fifty
 /// microseconds' worth.
 const TURN_BYTES: usize = 128 * 1024;
-
-/// How many requests are looked up together: about as many cache misses as a core can have under way.
-const TOGETHER: usize = 16;
 
 /// How many bytes of waiting replies stop the reading from a client that has not authenticated.
 const STRANGER_OUTPUT: usize = 16 * 1024;
@@ -285,35 +283,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let world = &*self.shared.world;
         let mut limits = self.limits();
         let mut start = None;
-        let mut named = [Named::default(); TOGETHER];
-        let mut next = 0;
-        for ran in 0..TURN {
-            if ran == 0 || self.parser.ahead(&self.input).len() == 0 {
-                let cut = self.parser.is_last(&self.input);
-                if ran > 0 && cut {
+        let mut ran = 0;
+        while ran < TURN {
+            // Of these, at most one was cut before this turn, and more may stand behind it.
+            let cut = self.parser.ahead(&self.input).len();
+            let all = self.parser.is_last(&self.input);
+            if ran > 0 && cut == 0 {
+                if all {
                     return Step::Read;
                 }
-                if ran > 0 && start.get_or_insert_with(Instant::now).elapsed() > TURN_TIME {
+                if start.get_or_insert_with(Instant::now).elapsed() > TURN_TIME {
                     return Step::Yield;
                 }
                 // Whether a stranger may send what comes next depends on what this request does.
                 limits.authenticated = self.client.authenticated;
-                let most = if limits.authenticated { TOGETHER } else { 1 };
-                if !cut {
-                    self.parser.look_ahead(&self.input, &limits, most);
-                }
-                let ahead = self.parser.ahead(&self.input);
-                next = 0;
-                if ahead.len() > 1 {
-                    cmd::prefetch(world, &self.client, ahead, &mut named);
-                } else {
-                    ahead.for_each(|one| named[0] = Named::by(world, &self.client, one));
-                }
             }
-            let request = match self.parser.next(&self.input, &limits) {
-                Ok(Some(request)) => request,
-                Ok(None) => return Step::Read,
-                Err(error) => {
+            if cut == 0 || (ran == 0 && !all) {
+                let most = if limits.authenticated { TOGETHER } else { 1 };
+                if !self.parser.look_ahead(&self.input, &limits, most) {
+                    let Some(error) = self.parser.error() else {
+                        return Step::Read;
+                    };
                     tracing::debug!(
                         "Protocol error ({error}) from client {}",
                         self.client.info.addr
@@ -321,20 +311,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.client.send(error.reply(), &mut self.output);
                     return Step::End(End::Done);
                 }
-            };
-            if is_http(request.name()) {
-                self.shared.warn_of_http(&self.client.info.addr);
-                return Step::End(End::Refused);
             }
-            let this = named[next];
-            next += 1;
-            match cmd::execute(world, &mut self.client, this, request, &mut self.output) {
+            let ahead = self.parser.ahead(&self.input);
+            let (count, flow) = cmd::run_together(world, &mut self.client, ahead, &mut self.output);
+            self.parser.hand_out(count);
+            ran += count;
+            match flow {
                 Flow::Continue => {
                     if limits.authenticated && !self.client.authenticated {
                         self.parser.cut_again(); // RESET made a stranger of it
                     }
                 }
                 Flow::Close => return Step::End(End::Done),
+                Flow::Refuse => {
+                    self.shared.warn_of_http(&self.client.info.addr);
+                    return Step::End(End::Refused);
+                }
                 Flow::Wait(wait) => return Step::Wait(wait),
                 Flow::Postpone(held) => return Step::Postpone(held),
                 Flow::Shutdown => {
@@ -399,6 +391,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             match cmd::resume(world, &mut self.client, &held, &mut self.output) {
                 Flow::Continue => return Ok(()),
                 Flow::Close => return Err(End::Done),
+                Flow::Refuse => return Err(End::Refused),
                 Flow::Wait(wait) => return self.wait(*wait).await,
                 Flow::Postpone(again) => held = *again,
                 Flow::Shutdown => {
@@ -623,16 +616,6 @@ impl<S> Drop for Connection<S> {
     fn drop(&mut self) {
         cmd::disconnect(&self.shared.world, &mut self.client);
         self.shared.leave();
-    }
-}
-
-/// Whether the request is the start of an HTTP one, or one of its headers: a web page is being used to reach a server
-/// that its author cannot reach.
-fn is_http(name: &[u8]) -> bool {
-    match name.len() {
-        4 => name.eq_ignore_ascii_case(b"post"),
-        5 => name.eq_ignore_ascii_case(b"host:"),
-        _ => false,
     }
 }
 

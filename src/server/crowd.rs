@@ -65,7 +65,10 @@ pub(super) fn will_look_up(ahead: Ahead) {
 /// A client that waited goes on.
 pub(super) fn go_on(keyspace: &Keyspace) {
     WAITING.set(0);
-    AHEAD.with_borrow_mut(|all| keyspace.prefetch(all.drain(..), |bit| bit));
+    AHEAD.with_borrow_mut(|all| {
+        keyspace.prefetch(all, |bit| bit);
+        all.clear();
+    });
 }
 
 #[cfg(test)]

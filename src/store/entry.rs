@@ -110,6 +110,12 @@ impl Entry {
         self.0.key()
     }
 
+    /// Whether it is the entry of `key`.
+    #[inline]
+    pub fn is_of(&self, key: &[u8]) -> bool {
+        is_same(self.key(), key)
+    }
+
     /// Asks for the beginning of its memory, ahead of its use: all of most entries.
     #[inline]
     pub fn prefetch(&self) {
@@ -265,6 +271,27 @@ impl Entry {
 pub(super) enum Held<'a> {
     Flat(&'a mut [u8]),
     Bitmap(&'a mut Bitmap),
+}
+
+/// Whether two keys are equal.
+///
+/// Up to 32 bytes, as most keys are, by the ends that overlap in the middle. The C library's way reads a whole vector and
+/// leaves out what is beyond the end, but waits for that too where it is in the next cache line: for one of two entries of
+/// 32 bytes, some 70 ns.
+#[inline]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match a.len() {
+        16..=32 => {
+            a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk()
+        }
+        8..16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+        4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
+        0..4 => a.iter().eq(b),
+        _ => a == b,
+    }
 }
 
 #[cfg(test)]

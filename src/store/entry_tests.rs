@@ -121,6 +121,20 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+#[test]
+fn keys_are_the_same_if_every_byte_is() {
+    for len in 0..70u8 {
+        let key: Vec<u8> = (0..len).collect();
+        assert!(is_same(&key, &key.clone()), "{len}");
+        assert!(!is_same(&key, &[&key[..], b"x"].concat()), "{len}");
+        for at in 0..key.len() {
+            let mut other = key.clone();
+            other[at] ^= 0x80;
+            assert!(!is_same(&key, &other), "{at} of {len}");
+        }
+    }
+}
+
 proptest! {
     /// Every part keeps what it was given, whatever happens to the others.
     #[test]

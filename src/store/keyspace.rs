@@ -256,6 +256,12 @@ impl Keyspace {
         }
     }
 
+    /// Whether two keys are behind one lock.
+    #[cfg(test)]
+    pub(crate) fn same_shard(&self, a: &[u8], b: &[u8]) -> bool {
+        self.spot(a).shard == self.spot(b).shard
+    }
+
     /// Removes keys whose time has come, in all databases, and stops after about `limit` of them; the next call then goes
     /// on from there.
     ///

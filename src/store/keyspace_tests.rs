@@ -383,7 +383,8 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
     let held = keyspace.lock_all(Access::Write);
     let ahead = |db, name: &[u8; 4], bit| keyspace.ahead(db, name, bit);
     let bit = Some((7, Access::Write));
-    keyspace.prefetch(names.iter().map(|name| ahead(0, name, bit)), |bit| bit);
+    let keys: Vec<_> = names.iter().map(|name| ahead(0, name, bit)).collect();
+    keyspace.prefetch(&keys, |bit| bit);
     drop(held);
     for (db, count) in [
         (0, 0),
@@ -396,7 +397,7 @@ fn asking_ahead_changes_nothing_and_waits_for_nobody() {
     ] {
         for bit in [None, bit] {
             let keys = names[..count].iter().map(|name| ahead(db, name, bit));
-            keyspace.prefetch(keys, |bit| bit);
+            keyspace.prefetch(&keys.collect::<Vec<_>>(), |bit| bit);
         }
     }
     drop(keyspace.lock_all(Access::Write)); // every shared lock was given back

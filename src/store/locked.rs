@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 
+use super::ahead::Found;
 use super::clock::Moment;
 use super::entry::{Content, Entry};
 use super::keyspace::{Ranked, Shards, Spot};
@@ -31,6 +32,8 @@ impl Guard<'_> {
 enum Guards<'a> {
     None,
     One((usize, Guard<'a>)),
+    /// Somebody else holds the lock, and has looked a key up.
+    Lent(&'a Found<'a>),
     /// Apart, so that one is quickly moved.
     Many(Box<Many<'a>>),
 }
@@ -48,12 +51,14 @@ impl Many<'_> {
 }
 
 const UNPLANNED: &str = "the plan names every key";
+const SHARED: &str = "a change under a shared lock";
 
 impl<'a> Guards<'a> {
     #[inline(always)]
     fn shard(&self, at: usize) -> &Shard {
         match self {
             Guards::One((shard, guard)) if *shard == at => guard.shard(),
+            Guards::Lent(found) if found.at == at => found.shard,
             Guards::Many(many) => many.guards[many.place(at)].shard(),
             _ => panic!("{UNPLANNED}"),
         }
@@ -67,10 +72,11 @@ impl<'a> Guards<'a> {
                 let place = many.place(at);
                 &mut many.guards[place]
             }
+            Guards::Lent(_) => panic!("{SHARED}"),
             _ => panic!("{UNPLANNED}"),
         };
         match guard {
-            Guard::Read(_) => panic!("a change under a shared lock"),
+            Guard::Read(_) => panic!("{SHARED}"),
             Guard::Write(shard) => shard,
         }
     }
@@ -112,6 +118,15 @@ impl<'a> Locked<'a> {
         Self::new(keyspace, Guards::One(held))
     }
 
+    /// Has a key that is locked elsewhere, and found already, in place of what it had. The moment stays.
+    #[inline]
+    pub fn borrow(&mut self, found: &'a Found<'a>) {
+        match &mut self.guards {
+            Guards::Lent(before) => *before = found,
+            others => *others = Guards::Lent(found),
+        }
+    }
+
     /// Locks the shards of a set one after the other.
     pub(super) fn many(
         keyspace: &'a Keyspace,
@@ -125,9 +140,14 @@ impl<'a> Locked<'a> {
     }
 
     /// Releases the locks. The bitmaps that were replaced under them are left for the caller to free.
-    #[inline]
+    #[inline(always)]
     pub fn release(self) -> Vec<Bitmap> {
         self.replaced
+    }
+
+    /// Whether the lock is somebody else's ([`Locked::borrow`]), and not given back when this is dropped.
+    pub fn is_borrowed(&self) -> bool {
+        matches!(self.guards, Guards::Lent(_))
     }
 
     /// Milliseconds since the Unix epoch, read once while the locks are held.
@@ -158,12 +178,16 @@ impl<'a> Locked<'a> {
     /// Looks a key up. Does not count as an access; see [`EntryRef::touch`].
     #[inline]
     pub fn get(&self, db: usize, key: &[u8]) -> Option<EntryRef<'_>> {
-        let Spot { shard, fingerprint } = self.keyspace.spot(key);
-        let entry = self
-            .guards
-            .shard(shard)
-            .find(db, fingerprint, key, &self.moment)?;
-        Some(EntryRef::new(entry, &self.moment))
+        let entry = match &self.guards {
+            Guards::Lent(found) if let Some(entry) = found.get(db, key) => {
+                entry.filter(|entry| !entry.is_due(&self.moment))
+            }
+            guards => {
+                let Spot { shard, fingerprint } = self.keyspace.spot(key);
+                guards.shard(shard).find(db, fingerprint, key, &self.moment)
+            }
+        };
+        Some(EntryRef::new(entry?, &self.moment))
     }
 
     /// Looks a key up to change it. One whose time has come is removed first.

@@ -33,12 +33,13 @@ pub mod value;
 pub mod walk;
 pub mod watch;
 
-pub use ahead::{Ahead, Look};
+pub use ahead::{Ahead, Found, Likely, Look, Shared, TOGETHER};
 pub use clock::Clock;
 pub use departure::Why;
 pub use handle::{EntryMut, EntryRef, Removed};
 pub use keyspace::{Access, Keyspace, Swept};
 pub use locked::Locked;
+
 pub use snapshot::Snapshot;
 pub use tracking::Tracking;
 pub use value::{Encoding, Value};

@@ -259,7 +259,7 @@ impl Segment {
                     return None;
                 }
                 let entry = line.entries[slot].as_ref();
-                if let Some(entry) = entry.filter(|entry| is_same(entry.key(), key)) {
+                if let Some(entry) = entry.filter(|entry| entry.is_of(key)) {
                     return Some((at, slot, entry));
                 }
             }
@@ -267,10 +267,14 @@ impl Segment {
         None
     }
 
-    /// Asks for the line where a search for this fingerprint begins.
+    /// Asks for the line where a search for this fingerprint begins, and for the next one if it belongs to the upper half at
+    /// home there, many of which are pushed on: a search that goes on waits for that line as long as for the first. (Of 123 ns,
+    /// a GETBIT in a pipeline on a million keys, this saves 9; asking for the next one always, 8.)
     #[inline]
     pub fn prefetch_line(&self, fingerprint: u32) {
-        prefetch(&raw const self.lines[self.home_line(fingerprint)]);
+        let place = place(fingerprint, self.depth, self.homes as usize);
+        prefetch(&raw const self.lines[(place >> 32) as usize]);
+        prefetch(&raw const self.lines[((place + (1 << 31)) >> 32) as usize]);
     }
 
     /// The first entry that has this fingerprint, which is nearly always the only one.
@@ -507,33 +511,18 @@ impl Segment {
     }
 }
 
-/// Whether two keys are equal.
-///
-/// Up to 32 bytes, as most keys are, by the ends that overlap in the middle. The C library's way reads a whole vector and
-/// leaves out what is beyond the end, but waits for that too where it is in the next cache line: for one of two entries of
-/// 32 bytes, some 70 ns.
-#[inline]
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    match a.len() {
-        16..=32 => {
-            a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk()
-        }
-        8..16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
-        4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
-        0..4 => a.iter().eq(b),
-        _ => a == b,
-    }
-}
-
 /// The line, of so many that are homes, where an entry would stand if it were alone.
 #[inline]
 fn home(fingerprint: u32, depth: u8, homes: usize) -> usize {
+    (place(fingerprint, depth, homes) >> 32) as usize
+}
+
+/// That line in the upper half, and in the lower how far behind the smallest fingerprint at home there it is.
+#[inline]
+fn place(fingerprint: u32, depth: u8, homes: usize) -> u64 {
     // The bits below the segment's own, as a fraction of the homes.
     let within = fingerprint.unbounded_shl(depth.into());
-    ((u64::from(within) * homes as u64) >> 32) as usize
+    u64::from(within) * homes as u64
 }
 
 /// The leading bits alone.

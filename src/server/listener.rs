@@ -15,7 +15,7 @@ use std::{
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::{Shared, connection::Connection, tls::TlsError};
+use super::{Shared, connection::Connection, socket::Direct, tls::TlsError};
 use crate::{
     config::{Config, system_text},
     stats::Counter,
@@ -199,7 +199,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(super) async fn accept_tcp(listener: tokio::net::TcpListener, shared: Arc<Shared>) {
     loop {
         let (stream, peer) = accept(&listener, &shared).await;
-        welcome(stream, peer, &shared);
+        welcome(Direct(stream), peer, &shared);
     }
 }
 
@@ -293,7 +293,7 @@ pub(super) async fn accept_unix(
                     remote: false,
                     fd,
                 };
-                welcome(stream, peer, &shared);
+                welcome(Direct(stream), peer, &shared);
             }
             Err(error) => pause(&error).await,
         }

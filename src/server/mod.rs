@@ -5,6 +5,7 @@
 //!
 //! - [`listener`]: where clients come in, and who is turned away; [`doors`] replaces the sockets of a running server.
 //! - [`connection`]: one client, from its first byte to its last.
+//! - [`socket`]: how its bytes come and go.
 //! - [`buffers`]: the memory connections share.
 //! - [`loader`]: the data, before anybody may ask for it.
 //! - [`background`]: expiry, idle clients and saves.
@@ -20,6 +21,7 @@ mod doors;
 mod listener;
 mod loader;
 mod metrics;
+mod socket;
 mod stop;
 mod tls;
 

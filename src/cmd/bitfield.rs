@@ -95,8 +95,8 @@ fn read(cx: &Context<'_>, key: &[u8], steps: &[Step]) -> Reply {
     let view = cx.view(key).unwrap_or(View::Flat(&[]));
     let values = steps
         .iter()
-        .map(|step| Reply::Integer(field::get(view, step.at, step.width)));
-    Reply::Array(values.collect())
+        .map(|step| Some(field::get(view, step.at, step.width)));
+    Reply::Fields(values.collect())
 }
 
 /// Runs steps of which the one that writes farthest ends before bit `end`.
@@ -109,18 +109,18 @@ fn change(cx: &mut Context<'_>, key: &[u8], steps: &[Step], end: u64) -> Reply {
     let mut changes = 0;
     let replies = steps.iter().map(|step| {
         if step.is_read() {
-            return Reply::Integer(field::get(entry.view(), step.at, step.width));
+            return Some(field::get(entry.view(), step.at, step.width));
         }
-        let mut reply = Reply::Null;
+        let mut reply = None;
         entry.update_field(step.at, step.width, |old| {
             let (new, answer) = step.apply(old)?;
             changes += u64::from(grows || new != old);
-            reply = Reply::Integer(answer);
+            reply = Some(answer);
             Some(new)
         });
         reply
     });
-    let replies = Reply::Array(replies.collect());
+    let replies = Reply::Fields(replies.collect());
 
     if changes > 0 {
         cx.changed("setbit", key);

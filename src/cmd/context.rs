@@ -134,7 +134,7 @@ impl<'a> Context<'a> {
             && sends
             && self.client.send_short(reply, self.out)
         {
-            if !matches!(reply, Reply::Bulk(_)) {
+            if !matches!(reply, Reply::Bulk(_) | Reply::Fields(_)) {
                 mem::forget(result); // it holds nothing, and to find that out again takes longer than a digit
             }
             return;

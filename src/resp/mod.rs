@@ -28,5 +28,5 @@ pub use error::ProtocolError;
 pub use integers::Integers;
 pub use output::Output;
 pub use parser::{Limits, Parser};
-pub use reply::{Blob, Reply, Source, Version};
+pub use reply::{Blob, Fields, Reply, Source, Version};
 pub use request::{OwnedRequest, Request};

@@ -75,6 +75,7 @@ impl Output {
         match reply {
             Reply::Integer(n) => self.number(b':', *n),
             Reply::Bulk(bytes) if bytes.len() < SHARE => self.short_bulk(bytes),
+            Reply::Fields(fields) => self.fields(fields, version),
             Reply::Ok => self.tail.extend_from_slice(b"+OK\r\n"),
             Reply::Null if version == Version::Resp2 => self.tail.extend_from_slice(b"$-1\r\n"),
             _ => return false,
@@ -96,6 +97,7 @@ impl Output {
             (Reply::Null | Reply::NullArray, V3) => self.resp3(&Resp3::Null),
             (Reply::Array(items), _) => self.items(b'*', items, version),
             (Reply::Integers(integers), _) => self.integers(integers),
+            (Reply::Fields(fields), _) => self.fields(&fields, version),
             (Reply::Set(items), V2) | (Reply::Push(items), V2) => self.items(b'*', items, version),
             (Reply::Set(items), V3) => self.items(b'~', items, version),
             (Reply::Push(items), V3) => self.items(b'>', items, version),
@@ -287,6 +289,16 @@ impl Output {
         self.header(kind, items.len());
         for item in items {
             self.push(item, version);
+        }
+    }
+
+    fn fields(&mut self, fields: &[Option<i64>], version: Version) {
+        self.header(b'*', fields.len());
+        for field in fields {
+            match field {
+                Some(n) => self.number(b':', *n),
+                None => self.push(Reply::Null, version),
+            }
         }
     }
 

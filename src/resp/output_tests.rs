@@ -93,6 +93,11 @@ fn every_type_is_sent_as_redis_sends_it() {
             b"-ERR unknown command 'fo  ba', with args beginning with: \r\n",
             b"-ERR unknown command 'fo  ba', with args beginning with: \r\n",
         ),
+        (
+            || Reply::Fields([Some(-1), None, Some(10)].into_iter().collect()),
+            b"*3\r\n:-1\r\n$-1\r\n:10\r\n",
+            b"*3\r\n:-1\r\n_\r\n:10\r\n",
+        ),
         (|| Reply::None, b"", b""),
     ];
     for (reply, resp2, resp3) in cases {

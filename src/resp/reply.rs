@@ -3,8 +3,12 @@
 use std::{borrow::Cow, fmt, ops::Deref};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::Integers;
+
+/// What BITFIELD answers.
+pub type Fields = SmallVec<[Option<i64>; 2]>;
 
 /// Which of the two forms of the protocol a client asked for with HELLO.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub enum Reply {
     Array(Vec<Reply>),
     /// An array of integers, where there may be a million.
     Integers(Integers),
+    /// An array of integers, nil where there is none. A few need no allocation.
+    Fields(Fields),
     /// Pairs in order (RESP2: one array of both).
     Map(Vec<(Reply, Reply)>),
     /// Replies without order or repetition (RESP2: an array).

@@ -4,7 +4,6 @@ use std::mem;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::calls::Lap;
 use super::{
     Args, Client, ClientInfo, CmdError, CmdResult, Command, Flags, Flow, Scope, World, count_error,
     latency, monitor,
@@ -109,7 +108,7 @@ impl<'a> Context<'a> {
     ) {
         let command = self.command;
         self.client.info.remember_command(Some(command));
-        let running = self.world.calls.start(command, Lap::default());
+        let running = self.world.calls.start(command, self.client.lap);
         let (mut ran, mut failed, mut last) = (0, 0, None);
         for (request, found) in reads {
             self.keys.borrow(found);
@@ -134,7 +133,7 @@ impl<'a> Context<'a> {
             && sends
             && self.client.send_short(reply, self.out)
         {
-            if !matches!(reply, Reply::Bulk(_) | Reply::Fields(_)) {
+            if matches!(reply, Reply::Integer(_) | Reply::Ok | Reply::Null) {
                 mem::forget(result); // it holds nothing, and to find that out again takes longer than a digit
             }
             return;
@@ -420,7 +419,10 @@ impl<'a> Context<'a> {
 
 #[inline]
 fn is_failure(result: &CmdResult) -> bool {
-    matches!(result, Err(_) | Ok(Reply::Error(_)))
+    match result {
+        Ok(reply) => reply.is_error(),
+        Err(_) => true,
+    }
 }
 
 /// Locks what `command`'s row says for `request`.

@@ -254,7 +254,8 @@ fn count_error(world: &World, reply: &Reply) {
     }
 }
 
-/// Holds everything the row says against the request, in Redis's order.
+/// Holds everything the row says against the request, in Redis's order. What is asked here of the server and the client is
+/// asked for short reads in a pipeline as well, once for all ([`pipeline`]).
 #[inline]
 fn admit(
     world: &World,

@@ -92,9 +92,16 @@ pub fn run_together<'r>(
         return run_each(world, client, &[(named, request)], out);
     }
     let mut all = ArrayVec::new();
+    let (mut last, mut named) = (&b""[..], Named::default());
     // Run from inside, it becomes a plain loop. Otherwise each is moved once more, and a processor has to wait for what was
     // written just before in smaller pieces.
-    requests.for_each(|request| all.push((Named::by(world, client, request), request)));
+    requests.for_each(|request| {
+        let name = request.name();
+        if !is_same(name, last) {
+            (last, named) = (name, Named::by(world, client, request));
+        }
+        all.push((named, request));
+    });
     run_many(world, client, &all, out)
 }
 
@@ -197,6 +204,21 @@ fn run_reads(
         found = others;
     }
     true
+}
+
+/// Whether two names are surely the same: those of up to sixteen bytes are compared, as two numbers each. Requests that come
+/// together mostly name one command.
+#[inline]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    fn ends<const N: usize>(name: &[u8]) -> Option<([u8; N], [u8; N])> {
+        Some((*name.first_chunk()?, *name.last_chunk()?))
+    }
+    a.len() == b.len()
+        && match a.len() {
+            4..=8 => ends::<4>(a) == ends::<4>(b),
+            9..=16 => ends::<8>(a) == ends::<8>(b),
+            _ => false,
+        }
 }
 
 /// Whether the request is the start of an HTTP one, or one of its headers: a web page is being used to reach a server

@@ -217,3 +217,24 @@ fn nobody_reads_together_what_the_rules_forbid() {
         "{replies}"
     );
 }
+
+#[test]
+fn names_that_are_taken_for_the_same_are() {
+    let names = [
+        "GET",
+        "SET",
+        "GETBIT",
+        "SETBIT",
+        "getbit",
+        "BITFIELD_RO",
+        "BITFIELD_Ro",
+        "BITPOS",
+    ];
+    let long = ["abcdefghijklmnopq", "abcdefghXjklmnopq"]; // the same at both ends
+    for a in names.iter().chain(&long) {
+        for b in names.iter().chain(&long) {
+            let same = super::is_same(a.as_bytes(), b.as_bytes());
+            assert_eq!(same, a == b && (4..=16).contains(&a.len()), "{a} {b}");
+        }
+    }
+}

@@ -27,6 +27,6 @@ pub mod request;
 pub use error::ProtocolError;
 pub use integers::Integers;
 pub use output::Output;
-pub use parser::{Limits, Parser};
+pub use parser::{Limits, Parser, Room};
 pub use reply::{Blob, Fields, Reply, Source, Version};
 pub use request::{OwnedRequest, Request};

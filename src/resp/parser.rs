@@ -20,6 +20,8 @@
 //! The byte after a line's `\r` and the two after an argument are skipped unread. Numbers are strict: no sign but `-`, no
 //! leading zero, no space. `*0`, `*-1` and empty lines are nothing at all, not an error.
 
+use std::mem;
+
 use super::{
     error::ProtocolError,
     inline,
@@ -94,6 +96,32 @@ struct Whole {
     first_span: usize,
     end_span: usize,
     inline: bool,
+}
+
+/// Room for requests that come together and their words, empty. It outlasts the pipeline it was used for.
+pub struct Room {
+    whole: Vec<Whole>,
+    spans: Vec<Span>,
+}
+
+impl Room {
+    /// How many requests there is room for, and how many words.
+    const REQUESTS: usize = 16;
+    const WORDS: usize = Self::REQUESTS * 8;
+
+    /// Room for as much as mostly comes.
+    pub fn usual() -> Self {
+        Self {
+            whole: Vec::with_capacity(Self::REQUESTS),
+            spans: Vec::with_capacity(Self::WORDS),
+        }
+    }
+
+    /// Whether there is room for as much as mostly comes, and not for much more.
+    pub fn is_usual(&self) -> bool {
+        (Self::REQUESTS..=2 * Self::REQUESTS).contains(&self.whole.capacity())
+            && (Self::WORDS..=2 * Self::WORDS).contains(&self.spans.capacity())
+    }
 }
 
 impl Parser {
@@ -221,14 +249,28 @@ impl Parser {
             + self.unescaped.capacity()
     }
 
-    /// Gives back what a large request left behind. For between requests: a half-read one keeps its words.
-    pub fn shrink(&mut self) {
-        if self.missing == 0 && self.given == self.whole.len() {
-            self.given = 0;
-            self.whole = Vec::new();
-            self.spans = Vec::new();
-            self.unescaped = Vec::new();
+    /// Takes room for the requests of a pipeline, where it has less of its own and nothing in it.
+    pub fn lend(&mut self, room: impl FnOnce() -> Room) {
+        if self.whole.capacity() < Room::REQUESTS && self.whole.is_empty() && self.spans.is_empty()
+        {
+            Room {
+                whole: self.whole,
+                spans: self.spans,
+            } = room();
         }
+    }
+
+    /// Gives back all its memory. For between requests: a half-read one keeps its words.
+    pub fn reclaim(&mut self) -> Option<Room> {
+        if self.missing > 0 || self.given < self.whole.len() {
+            return None;
+        }
+        self.forget();
+        self.unescaped = Vec::new();
+        Some(Room {
+            whole: mem::take(&mut self.whole),
+            spans: mem::take(&mut self.spans),
+        })
     }
 
     #[inline(always)]

@@ -11,7 +11,7 @@ fn parse(pieces: &[&[u8]], limits: &Limits) -> (Requests, Option<ProtocolError>)
     parse_ahead(pieces, limits, 1)
 }
 
-/// As [`parse`], with so many requests cut before the first is taken.
+/// As [`parse`], with so many requests cut before the first is taken, and room for them lent meanwhile.
 fn parse_ahead(
     pieces: &[&[u8]],
     limits: &Limits,
@@ -20,6 +20,9 @@ fn parse_ahead(
     let (mut parser, mut buf, mut requests) = (Parser::new(), Vec::new(), Vec::new());
     for piece in pieces {
         buf.extend_from_slice(piece);
+        if most > 1 {
+            parser.lend(Room::usual);
+        }
         loop {
             if most > 1 && parser.ahead(&buf).len() == 0 {
                 parser.look_ahead(&buf, limits, most);
@@ -32,6 +35,12 @@ fn parse_ahead(
         }
         let done = parser.release();
         buf.drain(..done);
+        if most > 1
+            && let Some(room) = parser.reclaim()
+        {
+            assert!(room.whole.is_empty() && room.spans.is_empty());
+            assert_eq!(parser.heap_bytes(), 0);
+        }
     }
     (requests, None)
 }
@@ -304,6 +313,33 @@ fn requests_cut_ahead_are_the_ones_handed_out() {
             assert_eq!(parser.release(), rest.len());
         }
     }
+}
+
+#[test]
+fn room_is_lent_to_who_has_nothing_in_hand_and_comes_back_when_that_is_so_again() {
+    let limits = Limits::default();
+    let mut parser = Parser::new();
+    parser.lend(Room::usual);
+    let lent = parser.heap_bytes();
+    let pings = b"*1\r\n$4\r\nPING\r\n".repeat(20);
+    assert!(parser.look_ahead(&pings, &limits, 16));
+    assert_eq!(parser.heap_bytes(), lent, "it is enough");
+    assert!(parser.reclaim().is_none());
+    parser.lend(|| panic!("it has room"));
+    parser.hand_out(16);
+    assert!(parser.reclaim().is_some_and(|room| room.is_usual()));
+    assert_eq!(parser.heap_bytes(), 0);
+
+    let mut parser = Parser::new();
+    assert!(!parser.look_ahead(b"*2\r\n$3\r\nGET\r\n$", &limits, 16));
+    parser.lend(|| panic!("a word is in it"));
+    assert!(parser.reclaim().is_none());
+
+    let many = [&b"*1000\r\n"[..], &b"$1\r\nx\r\n".repeat(1000)].concat();
+    let mut parser = Parser::new();
+    assert!(parser.look_ahead(&many, &limits, 16));
+    parser.hand_out(1);
+    assert!(parser.reclaim().is_some_and(|room| !room.is_usual()));
 }
 
 #[test]

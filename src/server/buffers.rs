@@ -1,8 +1,10 @@
-//! Each worker's spare buffers: a connection borrows one while it has bytes to hold.
+//! Each worker's spare buffers: a connection borrows one while it has bytes to hold, and room for requests while it has many.
 
 use std::cell::RefCell;
 
 use bytes::BytesMut;
+
+use crate::resp::Room;
 
 /// How large they are: a read takes as much at once, some four hundred small requests.
 pub(super) const SIZE: usize = 16 * 1024;
@@ -13,6 +15,7 @@ const KEPT: usize = 64;
 
 thread_local! {
     static SPARE: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+    static ROOMS: RefCell<Vec<Room>> = const { RefCell::new(Vec::new()) };
 }
 
 /// An empty buffer with room for [`SIZE`] bytes.
@@ -32,6 +35,23 @@ pub(super) fn give(mut buffer: BytesMut) {
     SPARE.with_borrow_mut(|spare| {
         if spare.len() < KEPT {
             spare.push(buffer);
+        }
+    });
+}
+
+/// Room for the requests of a pipeline.
+pub(super) fn take_room() -> Room {
+    ROOMS.with_borrow_mut(Vec::pop).unwrap_or_else(Room::usual)
+}
+
+/// Gives room back, as [`give`] does a buffer.
+pub(super) fn give_room(room: Room) {
+    if !room.is_usual() {
+        return;
+    }
+    ROOMS.with_borrow_mut(|rooms| {
+        if rooms.len() < KEPT {
+            rooms.push(room);
         }
     });
 }

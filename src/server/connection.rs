@@ -64,6 +64,9 @@ const READ_AHEAD: usize = 64 * 1024;
 /// after another does not make it allocate for each.
 const PARSER_KEPT: usize = 256;
 
+/// Up to how many bytes what came is taken for one small request by itself, for which the parser needs no more than that.
+const ALONE: usize = 128;
+
 /// How long the last replies may take when the server ends.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -539,6 +542,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if count == 0 {
             return Poll::Ready(Err(End::Gone));
         }
+        if self.input.len() > ALONE {
+            self.parser.lend(buffers::take_room);
+        }
         let world = &self.shared.world;
         let info = &self.client.info;
         ClientInfo::count(&info.bytes_in, count as u64);
@@ -584,8 +590,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         if self.input.is_empty() {
             buffers::give(std::mem::take(&mut self.input));
-            if self.parser.heap_bytes() > PARSER_KEPT {
-                self.parser.shrink();
+            if self.parser.heap_bytes() > PARSER_KEPT
+                && let Some(room) = self.parser.reclaim()
+            {
+                buffers::give_room(room);
             }
         } else if self.input.len() < buffers::SIZE / 4 && self.input.capacity() >= buffers::SIZE / 2
         {

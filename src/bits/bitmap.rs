@@ -198,6 +198,10 @@ impl Bitmap {
             above.fill(0);
             return self.read(at, below);
         };
+        if at / STEP == end.saturating_sub(1) / STEP {
+            let slot = tree::chunk_at(&self.root, at / STEP);
+            return chunk::read(slot, (at % STEP) as usize, into);
+        }
         let mut done = 0; // of `into`
         tree::each_chunk(
             &self.root,
@@ -234,6 +238,30 @@ impl Bitmap {
             at += piece.len() as u64;
             rest = more;
         }
+    }
+
+    /// Reads the `len` bytes from `at` on, at least one, into the start of `window`, has `change` change them there, and
+    /// writes them where it says that it did: on one way to them, if they lie in one chunk. They are inside the string.
+    pub fn rewrite<const N: usize>(
+        &mut self,
+        at: u64,
+        len: usize,
+        window: &mut [u8; N],
+        change: impl FnOnce(&mut [u8; N]) -> bool,
+    ) {
+        debug_assert!(len > 0 && at + len as u64 <= self.len);
+        let inner = (at % STEP) as usize;
+        // What is shared is not copied to read it.
+        if self.root.is_shared() || inner + len > CHUNK_BYTES {
+            self.read(at, &mut window[..len]);
+            if change(window) {
+                self.write(at, &window[..len]);
+            }
+            return;
+        }
+        tree::update(&mut self.root, at / STEP, |slot| {
+            chunk::rewrite(slot, inner, len, window, change);
+        });
     }
 
     /// Adds zeros at the end until the string is at least `len` bytes long; `len` is at most 2^60.

@@ -121,18 +121,19 @@ impl Width {
 
 /// The field at bit `at`; bits past the end of the string read as zero.
 pub fn get(view: View<'_>, at: u64, width: Width) -> i64 {
-    let (window, shift) = load(at, width, |from, bytes| view.read(from, bytes));
-    width.decode((window >> shift) as u64)
+    let mut window = [0; WINDOW];
+    view.read(at / 8, &mut window[..span_bytes(at, width)]);
+    field_in(&window, at, width)
 }
 
 /// Stores the low bits of what `change` makes of the field at bit `at`, and changes no other bit; nothing where it makes
 /// None of it, or the same. The string grows to hold the field in any case.
 pub fn update(bitmap: &mut Bitmap, at: u64, width: Width, change: impl FnOnce(i64) -> Option<i64>) {
     bitmap.grow((at + width.bits()).div_ceil(8));
-    let read = |from, bytes: &mut [u8]| bitmap.read(from, bytes);
-    if let Some((bytes, len)) = changed(at, width, read, change) {
-        bitmap.write(at / 8, &bytes[..len]);
-    }
+    let len = span_bytes(at, width);
+    bitmap.rewrite(at / 8, len, &mut [0; WINDOW], |window| {
+        change_in(window, at, width, change)
+    });
 }
 
 /// [`update`] on a slice. Panics where the field does not lie inside: a slice does not grow.
@@ -142,43 +143,61 @@ pub fn update_flat(
     width: Width,
     change: impl FnOnce(i64) -> Option<i64>,
 ) {
-    let read = |from, bytes: &mut [u8]| View::Flat(slice).read(from, bytes);
-    if let Some((bytes, len)) = changed(at, width, read, change) {
-        let from = usize::try_from(at / 8).expect("a field inside a slice");
-        slice[from..from + len].copy_from_slice(&bytes[..len]);
+    let from = usize::try_from(at / 8).expect("a field inside a slice");
+    let bytes = &mut slice[from..from + span_bytes(at, width)];
+    let mut window = [0; WINDOW];
+    window[..bytes.len()].copy_from_slice(bytes);
+    if change_in(&mut window, at, width, change) {
+        bytes.copy_from_slice(&window[..bytes.len()]);
     }
 }
 
-/// The window with what `change` makes of the field in it, where that is another value, and how many of its bytes the
-/// field touches.
+/// Puts what `change` makes of the field in place of it, if that is another value; whether it was.
 #[inline]
-fn changed(
+fn change_in(
+    window: &mut [u8; WINDOW],
     at: u64,
     width: Width,
-    read: impl FnOnce(u64, &mut [u8]),
     change: impl FnOnce(i64) -> Option<i64>,
-) -> Option<([u8; WINDOW], usize)> {
-    let (window, shift) = load(at, width, read);
-    let old = width.decode((window >> shift) as u64);
-    let new = change(old).filter(|new| *new != old)?;
-    let mask = (u128::MAX >> (WINDOW as u64 * 8 - width.bits())) << shift;
-    let field = (u128::from(new as u64) << shift) & mask;
-    let bytes = ((window & !mask) | field).to_be_bytes();
-    Some((bytes, span_bytes(at, width)))
+) -> bool {
+    let old = field_in(window, at, width);
+    let new = change(old).filter(|new| *new != old);
+    if let Some(new) = new {
+        put_in(window, at, width, new as u64);
+    }
+    new.is_some()
+}
+
+/// The field in a window that starts at its first byte. A word holds nearly all, and takes a fifth of the time of two.
+#[inline]
+fn field_in(window: &[u8; WINDOW], at: u64, width: Width) -> i64 {
+    let end = at % 8 + width.bits();
+    width.decode(match window.first_chunk() {
+        Some(word) if end <= 64 => u64::from_be_bytes(*word) >> (64 - end),
+        _ => (u128::from_be_bytes(*window) >> (128 - end)) as u64,
+    })
+}
+
+/// Puts the low bits of `new` in place of the field.
+#[inline]
+fn put_in(window: &mut [u8; WINDOW], at: u64, width: Width, new: u64) {
+    let end = at % 8 + width.bits();
+    let field = u64::MAX >> (64 - width.bits());
+    match window.first_chunk_mut() {
+        Some(word) if end <= 64 => {
+            let (shift, bits) = (64 - end, u64::from_be_bytes(*word));
+            *word = (bits & !(field << shift) | (new & field) << shift).to_be_bytes();
+        }
+        _ => {
+            let (shift, bits) = (128 - end, u128::from_be_bytes(*window));
+            let (field, new) = (u128::from(field) << shift, u128::from(new & field) << shift);
+            *window = (bits & !field | new).to_be_bytes();
+        }
+    }
 }
 
 /// A field and its neighbours span at most 9 bytes (7 bits, then 64); a window of 16 holds any field whole.
 const WINDOW: usize = 16;
-
-/// The window that starts at the field's first byte, and how far the field's last bit is from the window's last.
-fn load(at: u64, width: Width, read: impl FnOnce(u64, &mut [u8])) -> (u128, u64) {
-    let mut bytes = [0; WINDOW];
-    read(at / 8, &mut bytes[..span_bytes(at, width)]);
-    (
-        u128::from_be_bytes(bytes),
-        WINDOW as u64 * 8 - at % 8 - width.bits(),
-    )
-}
 
 fn span_bytes(at: u64, width: Width) -> usize {
     (at % 8 + width.bits()).div_ceil(8) as usize

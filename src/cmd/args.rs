@@ -3,7 +3,6 @@
 use super::CmdError;
 use crate::number::parse_i64;
 use crate::resp::Request;
-use crate::words::until_nul;
 
 /// The arguments of one request, read from the front. The command's name (and its subcommand's) is already read.
 #[derive(Clone, Copy)]
@@ -58,9 +57,13 @@ impl<'a> Args<'a> {
     /// Takes the next argument if it is `word`, in any case of letters. As Redis does with options, what follows a NUL
     /// byte is not looked at.
     pub fn take_word(&mut self, word: &str) -> bool {
-        let found = self
-            .peek()
-            .is_some_and(|arg| until_nul(arg).eq_ignore_ascii_case(word.as_bytes()));
+        let found = self.peek().is_some_and(|arg| {
+            arg.split_at_checked(word.len())
+                .is_some_and(|(start, rest)| {
+                    start.eq_ignore_ascii_case(word.as_bytes())
+                        && matches!(rest.first(), None | Some(0))
+                })
+        });
         self.at += usize::from(found);
         found
     }

@@ -104,7 +104,9 @@ fn change(cx: &mut Context<'_>, key: &[u8], steps: &[Step], end: u64) -> Reply {
     let len = end.div_ceil(8);
     let (mut entry, _) = cx.edit_or_create(key);
     let grows = len > entry.view().len();
-    entry.grow(len);
+    if grows {
+        entry.grow(len);
+    }
 
     let mut changes = 0;
     let replies = steps.iter().map(|step| {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use proptest::prelude::*;
 
 use super::*;
+use crate::bits::field::{self, Width};
 use crate::bits::{View, flat, oracle};
 
 /// One call that changes a bitmap.
@@ -17,6 +18,8 @@ enum Change {
     Stretch(u64, u64, bool),
     Range(Range<u64>, bool),
     Write(u64, Bytes),
+    /// A field at this bit, so wide, and what it is to hold.
+    Field(u64, u64, i64),
     Grow(u64),
     Clone,
 }
@@ -104,6 +107,7 @@ fn change() -> impl Strategy<Value = Change> {
         2 => (position(), 0..600u64, any::<bool>()).prop_map(|(bit, many, on)| Change::Stretch(bit, many, on)),
         3 => (range(), any::<bool>()).prop_map(|(range, on)| Change::Range(range, on)),
         4 => (position(), bytes()).prop_map(|(bit, bytes)| Change::Write(bit / 8, bytes)),
+        3 => (position(), 1..=64u64, any::<i64>()).prop_map(|(bit, wide, value)| Change::Field(bit, wide, value)),
         1 => position().prop_map(|bit| Change::Grow(bit / 8)),
         1 => Just(Change::Clone),
     ]
@@ -147,6 +151,15 @@ fn apply(change: &Change, bitmap: &mut Bitmap, model: &mut Vec<u8>) {
                 model[at..at + bytes.len()].copy_from_slice(&bytes);
             }
             bitmap.write(*at, &bytes);
+        }
+        Change::Field(bit, wide, value) => {
+            let width = Width::signed(*wide).expect("a width");
+            model.resize(model.len().max((bit + wide).div_ceil(8) as usize), 0);
+            let new = (value % 7 != 0).then_some(*value);
+            let (mut flat, mut chunked) = (0, 0);
+            field::update_flat(model, *bit, width, |old| (flat = old, new).1);
+            field::update(bitmap, *bit, width, |old| (chunked = old, new).1);
+            assert_eq!(flat, chunked, "{wide} bits at {bit}");
         }
         Change::Grow(len) => {
             model.resize(model.len().max(*len as usize), 0);

@@ -121,7 +121,14 @@ pub fn find(ones: &[u16], bit: bool, start: u32) -> Option<u32> {
 
 /// Sets the ones that lie in the bytes from `at` on. `into` must be zeros where they are not.
 pub fn read(ones: &[u16], at: usize, into: &mut [u8]) {
-    for one in within(ones, &(at as u32 * 8..(at + into.len()) as u32 * 8)) {
+    let here = within(ones, &(at as u32 * 8..(at + into.len()) as u32 * 8));
+    show(here, at, into);
+}
+
+/// Sets these ones, all of which lie in the bytes from `at` on.
+#[inline]
+pub fn show(ones: &[u16], at: usize, into: &mut [u8]) {
+    for one in ones {
         into[usize::from(one / 8) - at] |= 0x80 >> (one % 8);
     }
 }

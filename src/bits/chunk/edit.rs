@@ -210,24 +210,76 @@ fn write_unchecked(slot: &mut Slot, at: usize, bytes: &[u8]) {
         return;
     }
     if bytes.len() <= FEW_BYTES && tag != Tag::Page {
-        if !(tag == Tag::Array && splice(slot, at, bytes)) {
-            (at..)
-                .zip(bytes)
-                .for_each(|(at, byte)| put(slot, at, *byte));
+        if tag == Tag::Array {
+            let old = array::places(positions(slot), &bits_of(at, bytes.len()));
+            return write_in_array(slot, at, bytes, old);
         }
-        return;
+        return put_each(slot, at, bytes);
     }
     let mut page = to_page(slot);
     page.0[at..end].copy_from_slice(bytes);
     *slot = from_page(page, held(slot));
 }
 
+/// Reads the `len` bytes from `at` on into the start of `window`, has `change` change them there, and writes them where it
+/// says that it did. `at + len` is at most 8192, and `len` at least one.
+#[inline]
+pub fn rewrite<const N: usize>(
+    slot: &mut Slot,
+    at: usize,
+    len: usize,
+    window: &mut [u8; N],
+    change: impl FnOnce(&mut [u8; N]) -> bool,
+) {
+    if slot.tag() == Tag::Array && len <= FEW_BYTES {
+        // The search that reads is also the one that finds the place.
+        let ones = positions(slot);
+        let old = array::places(ones, &bits_of(at, len));
+        window[..len].fill(0);
+        array::show(&ones[old.clone()], at, window);
+        if change(window) {
+            write_in_array(slot, at, &window[..len], old);
+            debug_check(slot);
+        }
+        return;
+    }
+    read(slot, at, &mut window[..len]);
+    if change(window) {
+        write(slot, at, &window[..len]);
+    }
+}
+
+/// The positions in an array.
+fn positions(slot: &Slot) -> &[u16] {
+    &slot.tail()[..slot.present_ones() as usize]
+}
+
+/// The bits of the `len` bytes from `at` on.
+fn bits_of(at: usize, len: usize) -> Range<u32> {
+    at as u32 * 8..(at + len) as u32 * 8
+}
+
+/// Writes a few bytes into an array, the ones of which are now at `old`.
+#[inline]
+fn write_in_array(slot: &mut Slot, at: usize, bytes: &[u8], old: Range<usize>) {
+    if !splice(slot, at, bytes, old) {
+        put_each(slot, at, bytes);
+    }
+}
+
+fn put_each(slot: &mut Slot, at: usize, bytes: &[u8]) {
+    (at..)
+        .zip(bytes)
+        .for_each(|(at, byte)| put(slot, at, *byte));
+}
+
 /// So few bytes are written in place into what is not plain: a field of BITFIELD. By way of a page it took 9 microseconds,
 /// the same as setting a hundred bits one by one.
 const FEW_BYTES: usize = 9;
 
-/// [`write`] in an array with room for it: the ones of the bytes that were, and those that are to be, stand side by side.
-fn splice(slot: &mut Slot, at: usize, bytes: &[u8]) -> bool {
+/// [`write`] in an array with room for it: the ones of the bytes that were, at `old`, and those that are to be stand side by
+/// side.
+fn splice(slot: &mut Slot, at: usize, bytes: &[u8], old: Range<usize>) -> bool {
     let mut new = [0; FEW_BYTES * 8];
     let mut count = 0;
     for (byte, bits) in (at..).zip(bytes) {
@@ -238,8 +290,6 @@ fn splice(slot: &mut Slot, at: usize, bytes: &[u8]) -> bool {
         }
     }
     let len = slot.present_ones() as usize;
-    let bits = at as u32 * 8..(at + bytes.len()) as u32 * 8;
-    let old = array::places(&slot.tail()[..len], &bits);
     let changes = (old.len() + count) as u8;
     if len - old.len() + count == 0 || !may_change(slot) || slot.head().patience < changes {
         return false;

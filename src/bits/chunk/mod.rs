@@ -32,7 +32,7 @@ use super::kernel::{Profile, kernels};
 use super::slot::{CHUNK_BITS, CHUNK_BYTES, Page, Slot, Tag};
 
 pub(super) use check::check;
-pub(super) use edit::{fill, set, write};
+pub(super) use edit::{fill, rewrite, set, write};
 pub(super) use gate::{Desk, complement, from_bytes, from_positions, from_runs};
 pub(super) use packed::Packed;
 

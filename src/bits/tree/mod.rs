@@ -139,17 +139,13 @@ fn update_below<R>(
     };
     match place {
         Ok(at) => {
-            let (result, delta) = update_below(
-                &mut slot.node_parts_mut().children[at],
-                level,
-                index,
-                change,
-            );
+            let parts = slot.node_parts_mut();
+            let child = &mut parts.children[at];
+            let (result, delta) = update_below(child, level, index, change);
             if level > 0 {
-                let sum = &mut slot.node_parts_mut().sums[at];
-                *sum = sum.wrapping_add_signed(delta);
+                parts.sums[at] = parts.sums[at].wrapping_add_signed(delta);
             }
-            if slot.node_parts().children[at].is_absent() {
+            if child.is_absent() {
                 node::remove(slot, at);
                 if slot.head().len == 0 {
                     *slot = Slot::ABSENT;

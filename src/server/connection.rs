@@ -451,6 +451,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Takes what others sent, writes what the socket takes now, and judges what is left by the output limits.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         self.client.collect_mail(&mut self.output);
+        if self.is_quiet() {
+            return Ok(());
+        }
         self.weigh();
         self.check()?;
         if self.poll_flush(cx)?.is_ready() {
@@ -501,11 +504,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         synced
     }
 
+    /// Whether there is nothing to write, and all that was written has left.
+    fn is_quiet(&self) -> bool {
+        self.flushed && self.output.is_empty()
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.is_synced(cx) {
             return Poll::Pending;
         }
-        if self.flushed && self.output.is_empty() {
+        if self.is_quiet() {
             return Poll::Ready(Ok(()));
         }
         self.flushed = false;

@@ -4,7 +4,7 @@
 #[inline]
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
-        [b'0'] => return Some(0),
+        [digit @ b'0'..=b'9'] => return Some((digit - b'0').into()),
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
     };

@@ -86,7 +86,7 @@ impl Client {
     }
 
     /// As [`Client::send`], of one of the most common replies, which stays where it is; whether it is one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn send_short(&self, reply: &Reply, out: &mut Output) -> bool {
         !self.replies.silent() && out.push_short(reply, self.version)
     }

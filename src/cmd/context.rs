@@ -127,7 +127,7 @@ impl<'a> Context<'a> {
     }
 
     /// Sends what a command came to, unless told not to, and counts it if it is an error.
-    #[inline]
+    #[inline(always)]
     pub(super) fn answer(&mut self, result: CmdResult, sends: bool) {
         if let Ok(reply) = &result
             && sends

@@ -63,7 +63,7 @@ impl<'a> EntryRef<'a> {
 
     /// Counts this as an access. What would not change the word writes nothing (by time, all reads of one second but the
     /// first), so that cores reading one hot key do not take its cache line from each other.
-    #[inline]
+    #[inline(always)]
     pub fn touch(&self) {
         let before = self.entry.accessed();
         let now = self.moment.used(before);

@@ -176,18 +176,23 @@ impl<'a> Locked<'a> {
     }
 
     /// Looks a key up. Does not count as an access; see [`EntryRef::touch`].
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, db: usize, key: &[u8]) -> Option<EntryRef<'_>> {
         let entry = match &self.guards {
             Guards::Lent(found) if let Some(entry) = found.get(db, key) => {
                 entry.filter(|entry| !entry.is_due(&self.moment))
             }
-            guards => {
-                let Spot { shard, fingerprint } = self.keyspace.spot(key);
-                guards.shard(shard).find(db, fingerprint, key, &self.moment)
-            }
+            _ => self.find(db, key),
         };
         Some(EntryRef::new(entry?, &self.moment))
+    }
+
+    /// Looks a key up where it lies.
+    #[inline(never)]
+    fn find(&self, db: usize, key: &[u8]) -> Option<&Entry> {
+        let Spot { shard, fingerprint } = self.keyspace.spot(key);
+        let shard = self.guards.shard(shard);
+        shard.find(db, fingerprint, key, &self.moment)
     }
 
     /// Looks a key up to change it. One whose time has come is removed first.

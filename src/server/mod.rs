@@ -87,6 +87,9 @@ impl Server {
         if let threads @ 2.. = world.config.io_threads() {
             builder.worker_threads(threads);
         }
+        builder
+            .on_thread_park(crowd::rests)
+            .on_thread_unpark(crowd::wakes);
         let runtime = builder.thread_name("worker").enable_all().build()?;
         // The worker's other connections move to another thread meanwhile, which need not fight the work for a core.
         world.set_aside(Box::new(|work| block_in_place(|| run_stepped_back(work))));

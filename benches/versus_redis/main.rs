@@ -57,8 +57,8 @@
 //! loop does not need. BITOP locks eleven keys, too, which costs what two locked instructions do for each.
 //!
 //! From a thousand connections: the same BITOP (0.90 to 0.94), SET of a byte and the SETBIT after it (0.90 to 0.99), GETBIT on
-//! a million keys (0.98 to 1.10) and GET (0.99 to 1.04). By `perf`, of such a BITOP 68 % are the kernel's (70 of Redis's), 8 are
-//! for looking eleven keys up and locking them, and 5 for the connection's task and its reading, twice what they are with
+//! a million keys (0.98 to 1.10) and GET (0.99 to 1.04). By `perf`, of such a BITOP 68 % are the kernel's (70 of Redis's), 9 are
+//! for looking eleven keys up and locking them, and 5 for the connection's task and its reading, which are 3 of a GETBIT's with
 //! fifty connections. What belongs to a connection is then not in the cache when its request comes: a task, its readiness and
 //! a client's counters seem to be some lines more than Redis's structure. To keep the counters together did not help.
 //!

@@ -129,6 +129,27 @@ pub fn until_nul(bytes: &[u8]) -> &[u8] {
     &bytes[..end.unwrap_or(bytes.len())]
 }
 
+/// Whether two byte strings, keys or names of commands, are equal.
+///
+/// Up to 32 bytes, as most keys are, by the ends that overlap in the middle. The C library's way reads a whole vector and
+/// leaves out what is beyond the end, but waits for that too where it is in the next cache line: for one of two entries of
+/// 32 bytes, some 70 ns.
+#[inline]
+pub fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    match a.len() {
+        16..=32 => {
+            a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk()
+        }
+        8..16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+        4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
+        0..4 => a.iter().eq(b),
+        _ => a == b,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

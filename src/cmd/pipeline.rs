@@ -11,6 +11,7 @@ use super::client::Replies;
 use super::{Client, CmdError, Command, Context, Flags, Flow, World, footprint, table};
 use crate::resp::{Output, Request};
 use crate::store::{Ahead, Look, TOGETHER};
+use crate::words::is_same;
 
 /// Nothing is asked for while so few bytes are in use, about a megabyte of them not for data: a core's second cache holds the
 /// others. (Reads in a pipeline are looked up together all the same, since they need not be looked up again.)
@@ -92,14 +93,16 @@ pub fn run_together<'r>(
         return run_each(world, client, &[(named, request)], out);
     }
     let mut all = ArrayVec::new();
-    let (mut last, mut named) = (&b""[..], Named::default());
+    let mut last: Option<(&[u8], Named)> = None;
     // Run from inside, it becomes a plain loop. Otherwise each is moved once more, and a processor has to wait for what was
     // written just before in smaller pieces.
     requests.for_each(|request| {
         let name = request.name();
-        if !is_same(name, last) {
-            (last, named) = (name, Named::by(world, client, request));
-        }
+        let named = match last {
+            Some((before, named)) if is_same(name, before) => named, // as mostly
+            _ => Named::by(world, client, request),
+        };
+        last = Some((name, named));
         all.push((named, request));
     });
     run_many(world, client, &all, out)
@@ -204,21 +207,6 @@ fn run_reads(
         found = others;
     }
     true
-}
-
-/// Whether two names are surely the same: those of up to sixteen bytes are compared, as two numbers each. Requests that come
-/// together mostly name one command.
-#[inline]
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    fn ends<const N: usize>(name: &[u8]) -> Option<([u8; N], [u8; N])> {
-        Some((*name.first_chunk()?, *name.last_chunk()?))
-    }
-    a.len() == b.len()
-        && match a.len() {
-            4..=8 => ends::<4>(a) == ends::<4>(b),
-            9..=16 => ends::<8>(a) == ends::<8>(b),
-            _ => false,
-        }
 }
 
 /// Whether the request is the start of an HTTP one, or one of its headers: a web page is being used to reach a server

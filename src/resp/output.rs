@@ -97,18 +97,18 @@ impl Output {
     fn push_uncommon(&mut self, reply: Reply, version: Version) {
         use Version::{Resp2 as V2, Resp3 as V3};
         match (reply, version) {
-            (Reply::Integer(n), _) => self.number(b':', n),
-            (Reply::Ok, _) => self.tail.extend_from_slice(b"+OK\r\n"),
+            (common @ (Reply::Integer(_) | Reply::Ok | Reply::Fields(_)), _)
+            | (common @ Reply::Null, V2) => {
+                self.push_common(&common, version);
+            }
             (Reply::Bulk(bytes), _) => self.bulk(bytes),
             (Reply::Simple(text), _) => self.resp2(&Resp2::SimpleString(text.as_bytes())),
             (Reply::Error(text), _) => self.error(&text),
             (Reply::Stream(source), _) => self.stream(source),
-            (Reply::Null, V2) => self.resp2(&Resp2::Null),
             (Reply::NullArray, V2) => self.tail.extend_from_slice(b"*-1\r\n"),
             (Reply::Null | Reply::NullArray, V3) => self.resp3(&Resp3::Null),
             (Reply::Array(items), _) => self.items(b'*', items, version),
             (Reply::Integers(integers), _) => self.integers(integers),
-            (Reply::Fields(fields), _) => self.fields(&fields, version),
             (Reply::Set(items), V2) | (Reply::Push(items), V2) => self.items(b'*', items, version),
             (Reply::Set(items), V3) => self.items(b'~', items, version),
             (Reply::Push(items), V3) => self.items(b'>', items, version),

@@ -159,24 +159,12 @@ impl Parser {
         }
         while self.whole.len() - self.given < most && self.error.is_none() {
             match self.cut(buf, limits) {
-                Ok(Some(whole)) => {
-                    self.whole.push(whole);
-                    if self.whole.len() == 1 && most > 1 && self.at < buf.len() {
-                        self.expect_alike(most - 1);
-                    }
-                }
+                Ok(Some(whole)) => self.whole.push(whole),
                 Ok(None) => break,
                 Err(error) => self.error = Some(error),
             }
         }
         self.given < self.whole.len()
-    }
-
-    /// Makes room at once for so many more requests like the one just cut: those of a pipeline mostly are.
-    fn expect_alike(&mut self, more: usize) {
-        const WORDS: usize = 8; // whatever the first has: nobody gets much memory for few bytes
-        self.whole.reserve(more);
-        self.spans.reserve(more * self.spans.len().min(WORDS));
     }
 
     /// The requests that have been cut and not been handed out.

@@ -1,6 +1,6 @@
 //! Each worker's spare buffers: a connection borrows one while it has bytes to hold, and room for requests while it has many.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, thread::LocalKey};
 
 use bytes::BytesMut;
 
@@ -32,11 +32,7 @@ pub(super) fn give(mut buffer: BytesMut) {
     if !(SIZE..=2 * SIZE).contains(&buffer.capacity()) {
         return;
     }
-    SPARE.with_borrow_mut(|spare| {
-        if spare.len() < KEPT {
-            spare.push(buffer);
-        }
-    });
+    keep(&SPARE, buffer);
 }
 
 /// Room for the requests of a pipeline.
@@ -46,12 +42,15 @@ pub(super) fn take_room() -> Room {
 
 /// Gives room back, as [`give`] does a buffer.
 pub(super) fn give_room(room: Room) {
-    if !room.is_usual() {
-        return;
+    if room.is_usual() {
+        keep(&ROOMS, room);
     }
-    ROOMS.with_borrow_mut(|rooms| {
-        if rooms.len() < KEPT {
-            rooms.push(room);
+}
+
+fn keep<T>(spare: &'static LocalKey<RefCell<Vec<T>>>, one: T) {
+    spare.with_borrow_mut(|spare| {
+        if spare.len() < KEPT {
+            spare.push(one);
         }
     });
 }

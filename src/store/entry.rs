@@ -28,6 +28,7 @@ use std::sync::atomic::Ordering;
 use super::clock::Moment;
 use super::value::{Encoding, Expiry, FLAT_MAX, Value};
 use crate::bits::{Bitmap, View, size_class};
+use crate::words::is_same;
 use raw::{Allocation, Shape};
 
 #[path = "entry_raw.rs"]
@@ -271,27 +272,6 @@ impl Entry {
 pub(super) enum Held<'a> {
     Flat(&'a mut [u8]),
     Bitmap(&'a mut Bitmap),
-}
-
-/// Whether two keys are equal.
-///
-/// Up to 32 bytes, as most keys are, by the ends that overlap in the middle. The C library's way reads a whole vector and
-/// leaves out what is beyond the end, but waits for that too where it is in the next cache line: for one of two entries of
-/// 32 bytes, some 70 ns.
-#[inline]
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    match a.len() {
-        16..=32 => {
-            a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk()
-        }
-        8..16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
-        4..8 => a.first_chunk::<4>() == b.first_chunk() && a.last_chunk::<4>() == b.last_chunk(),
-        0..4 => a.iter().eq(b),
-        _ => a == b,
-    }
 }
 
 #[cfg(test)]

@@ -39,7 +39,6 @@ pub use departure::Why;
 pub use handle::{EntryMut, EntryRef, Removed};
 pub use keyspace::{Access, Keyspace, Swept};
 pub use locked::Locked;
-
 pub use snapshot::Snapshot;
 pub use tracking::Tracking;
 pub use value::{Encoding, Value};

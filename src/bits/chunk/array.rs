@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Profile, Run};
+use super::{Profile, Run, bits_of};
 
 /// Where `at` is, or would be put.
 ///
@@ -121,8 +121,7 @@ pub fn find(ones: &[u16], bit: bool, start: u32) -> Option<u32> {
 
 /// Sets the ones that lie in the bytes from `at` on. `into` must be zeros where they are not.
 pub fn read(ones: &[u16], at: usize, into: &mut [u8]) {
-    let here = within(ones, &(at as u32 * 8..(at + into.len()) as u32 * 8));
-    show(here, at, into);
+    show(within(ones, &bits_of(at, into.len())), at, into);
 }
 
 /// Sets these ones, all of which lie in the bytes from `at` on.

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::gate::{from_bytes, from_page, from_positions, from_runs};
 use super::{
-    CHUNK_BYTES, Form, Slot, Tag, array, check, flat, form, get, packed, read, runs, to_page,
+    CHUNK_BYTES, Form, Slot, Tag, array, array_of, bits_of, check, flat, form, get, packed, read,
+    runs, to_page,
 };
 
 /// Sets or clears the bit at `at` and returns what it was.
@@ -211,7 +212,7 @@ fn write_unchecked(slot: &mut Slot, at: usize, bytes: &[u8]) {
     }
     if bytes.len() <= FEW_BYTES && tag != Tag::Page {
         if tag == Tag::Array {
-            let old = array::places(positions(slot), &bits_of(at, bytes.len()));
+            let old = array::places(array_of(slot), &bits_of(at, bytes.len()));
             return write_in_array(slot, at, bytes, old);
         }
         return put_each(slot, at, bytes);
@@ -233,7 +234,7 @@ pub fn rewrite<const N: usize>(
 ) {
     if slot.tag() == Tag::Array && len <= FEW_BYTES {
         // The search that reads is also the one that finds the place.
-        let ones = positions(slot);
+        let ones = array_of(slot);
         let old = array::places(ones, &bits_of(at, len));
         window[..len].fill(0);
         array::show(&ones[old.clone()], at, window);
@@ -247,16 +248,6 @@ pub fn rewrite<const N: usize>(
     if change(window) {
         write(slot, at, &window[..len]);
     }
-}
-
-/// The positions in an array.
-fn positions(slot: &Slot) -> &[u16] {
-    &slot.tail()[..slot.present_ones() as usize]
-}
-
-/// The bits of the `len` bytes from `at` on.
-fn bits_of(at: usize, len: usize) -> Range<u32> {
-    at as u32 * 8..(at + len) as u32 * 8
 }
 
 /// Writes a few bytes into an array, the ones of which are now at `old`.

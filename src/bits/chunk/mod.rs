@@ -79,13 +79,25 @@ pub(super) fn form(slot: &Slot) -> Form<'_> {
         )),
         Tag::Run => Form::Runs(Items::Inline([slot.run_ends()], 1)),
         // Counted by the slot: the search in it begins while the head is on its way.
-        Tag::Array => Form::Array(Items::Block(&slot.tail()[..slot.present_ones() as usize])),
+        Tag::Array => Form::Array(Items::Block(array_of(slot))),
         Tag::Runs => Form::Runs(Items::Block(&slot.tail()[..slot.head().len as usize])),
         Tag::Packed => Form::Packed(Packed::of(slot)),
         Tag::Bytes => Form::Bytes(&slot.tail()[..slot.head().len as usize]),
         Tag::Page => Form::Bytes(&slot.page().0),
         Tag::Node => unreachable!("a node is not a chunk"),
     }
+}
+
+/// The positions in an array.
+#[inline]
+fn array_of(slot: &Slot) -> &[u16] {
+    &slot.tail()[..slot.present_ones() as usize]
+}
+
+/// The bits of the `len` bytes from `at` on.
+#[inline]
+fn bits_of(at: usize, len: usize) -> Range<u32> {
+    at as u32 * 8..(at + len) as u32 * 8
 }
 
 /// So many cache lines are asked for at most where what they hold may have to move. Fields of random bytes are stored in

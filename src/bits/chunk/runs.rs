@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Profile, Run, flat};
+use super::{Profile, Run, bits_of, flat};
 
 /// The index of the first run that ends at `at` or later.
 #[inline]
@@ -94,7 +94,7 @@ pub fn find(runs: &[Run], bit: bool, start: u32) -> Option<u32> {
 
 /// Sets the ones that lie in the bytes from `at` on. `into` must be zeros where they are not.
 pub fn read(runs: &[Run], at: usize, into: &mut [u8]) {
-    let window = at as u32 * 8..(at + into.len()) as u32 * 8;
+    let window = bits_of(at, into.len());
     for [first, last] in &runs[seek(runs, window.start)..] {
         let (start, end) = (
             u32::from(*first).max(window.start),
